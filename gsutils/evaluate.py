@@ -1,0 +1,134 @@
+r"""What a trained classifier is worth: accuracy, entropy, worst group, distance to the boundary.
+
+Functions of logits and labels take a leading run axis and return one value per run.
+
+>>> import torch
+>>> accuracy(torch.tensor([[2.0, -1.0], [2.0, 1.0]]), torch.tensor([1.0, -1.0])).tolist()
+[1.0, 0.5]
+"""
+
+from collections.abc import Callable, Iterable
+
+import contourpy
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from gsutils.losses import check_labels
+
+
+def accuracy(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the share of examples on their label's side, a fraction; a logit of 0 counts half.
+
+    Args:
+        logits: (..., n).
+        y: labels -1/+1, (n,) or (..., n).
+    """
+    check_labels(logits, y)
+    return (torch.sign(y * logits).mean(-1) + 1) / 2
+
+
+def entropy(logits: Tensor) -> Tensor:
+    r"""Return the mean entropy of the predictions in nats, from 0 (certain) to log 2 = 0.693.
+
+    For one logit :math:`z` it is :math:`\log(1 + e^{|z|}) - \sigma(|z|)\,|z|`.
+
+    Args:
+        logits: (..., n).
+    """
+    z = logits.abs()
+    return (softplus(-z) + z * torch.sigmoid(-z)).mean(-1)
+
+
+def group_accuracy(logits: Tensor, y: Tensor, group: Tensor) -> dict[int, Tensor]:
+    """Return the accuracy within each group; the worst group is the smallest of them.
+
+    Args:
+        logits: (..., n).
+        y: labels -1/+1, (n,).
+        group: group numbers, (n,).
+    """
+    if group.shape != y.shape:
+        raise ValueError(f"group must have the shape of y, {tuple(y.shape)}, got {group.shape}")
+    return {
+        int(g): accuracy(logits[..., group == g], y[group == g]) for g in group.unique().tolist()
+    }
+
+
+def predict(model: nn.Module, X: np.ndarray, chunk_size: int = 4096) -> np.ndarray:
+    """Return the logits (runs, n), float64, of a model in evaluation mode, chunk by chunk.
+
+    Args:
+        model: maps (k, d) or (runs, k, d) to (runs, k).
+        X: inputs, (n, d) or (runs, n, d).
+        chunk_size: examples at a time.
+    """
+    parameter = next(model.parameters())
+    chunks = torch.as_tensor(X, dtype=parameter.dtype).split(chunk_size, dim=-2)
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        logits = torch.cat([model(chunk.to(parameter.device)) for chunk in chunks], -1)
+    model.train(training)
+    return logits.double().cpu().numpy()
+
+
+def mean_std(values: Iterable[float] | np.ndarray) -> tuple[float, float]:
+    """Return mean and sample standard deviation (n - 1) over runs; nan for a single run's std."""
+    values = np.asarray(list(values), float)
+    return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else float("nan")
+
+
+def boundary_distance(
+    logits: Callable[[np.ndarray], np.ndarray],
+    X: np.ndarray,
+    y: np.ndarray,
+    pad: float = 1.0,
+    resolution: int = 300,
+) -> np.ndarray:
+    r"""Return the signed Euclidean distance of each point to the decision boundary, in the plane.
+
+    The boundary is traced as polylines (marching squares) on a grid around the points; its
+    smallest value over the training points is the **input margin**.
+
+    Args:
+        logits: maps points (k, 2) to logits (k,).
+        X: points, (n, 2).
+        y: labels -1/+1, (n,).
+        pad: how far the grid reaches beyond the points, in units of X. A boundary further away
+            than that is not seen: the distance is then ``inf``.
+        resolution: grid points a side; the error is about the squared grid step times the
+            boundary's curvature.
+
+    Returns:
+        (n,), negative where the point is misclassified.
+
+    Raises:
+        ValueError: X is not planar, or shapes do not match.
+    """
+    if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
+        raise ValueError(f"X must be (n, 2) and y (n,), got {X.shape} and {y.shape}")
+    x1, x2 = grid_axes(X, pad, resolution)
+    grid = np.stack(np.meshgrid(x1, x2), -1).reshape(-1, 2)
+    height = np.asarray(logits(grid)).reshape(resolution, resolution)
+    distance = np.full(len(X), np.inf)
+    for line in contourpy.contour_generator(x1, x2, height).lines(0.0):
+        distance = np.minimum(distance, _distance_to_polyline(X, np.asarray(line)))
+    return np.where(y * np.asarray(logits(X)) > 0, distance, -distance)
+
+
+def grid_axes(X: np.ndarray, pad: float, resolution: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the two axes of a grid around planar points X (..., 2)."""
+    points = X.reshape(-1, 2)
+    low, high = points.min(0) - pad, points.max(0) + pad
+    return np.linspace(low[0], high[0], resolution), np.linspace(low[1], high[1], resolution)
+
+
+def _distance_to_polyline(X: np.ndarray, line: np.ndarray) -> np.ndarray:
+    """Return the distance of points (n, 2) to a polyline (k, 2)."""
+    start, step = line[:-1], np.diff(line, axis=0)
+    length2 = np.maximum((step**2).sum(-1), np.finfo(float).tiny)
+    along = (((X[:, None] - start) * step).sum(-1) / length2).clip(0, 1)
+    nearest = start + along[..., None] * step
+    return np.linalg.norm(X[:, None] - nearest, axis=-1).min(1)

@@ -1,0 +1,16 @@
+"""One module per task; each figure or table of the paper is an entry of one of them.
+
+An entry holds its settings in both sizes, its run function and the paper's numbers; the plain
+dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a minute on two
+CPU cores. ``paper`` is the published setting.
+
+>>> sorted(ENTRIES)
+['figure1', 'regularisers', 'table2']
+"""
+
+from gsutils.experiments import colored_mnist, two_moons
+from gsutils.experiments.entry import SIZES, Entry, chosen_size
+
+ENTRIES: dict[str, Entry] = {**two_moons.ENTRIES, **colored_mnist.ENTRIES}
+
+__all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]

@@ -1,0 +1,182 @@
+r"""Multilayer perceptrons that carry several independent runs at once.
+
+Every parameter has a leading run axis, so that seeds and hyper-parameters train together in one
+program; a run's numbers are those that it would have alone.
+
+>>> import torch
+>>> net = MLP((2, 500, 1), seeds=range(3))
+>>> net(torch.zeros(10, 2)).shape
+torch.Size([3, 10])
+"""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gsutils.seeding import check_seeds, stream
+
+INITIALISATIONS = ("pytorch", "xavier")
+PARAMETERISATIONS = ("standard", "ntk")
+
+
+class MLP(nn.Module):
+    r"""A fully connected ReLU network with one logit, in one copy per seed.
+
+    ``standard``: :math:`f^{(l)} = W^{(l)} h^{(l-1)} + b^{(l)}`, :math:`h^{(l)} = \max(0, f^{(l)})`.
+
+    ``ntk`` (Eq. 1): :math:`f^{(l)} = W^{(l)} h^{(l-1)}`,
+    :math:`h^{(l)} = \sqrt{2/d_l}\, \max(0, f^{(l)})`, :math:`W_{ij} \sim N(0, 1)`, no biases.
+
+    Args:
+        widths: inputs, hidden widths, and 1, for example ``(2, 500, 1)``.
+        seeds: one per run; weights come from ``stream(seed, "weights")``.
+        parameterisation: "standard" or "ntk".
+        init: of the standard parameterisation. "pytorch": weights and biases uniform on
+            ±1/√fan_in, as in ``torch.nn.Linear``. "xavier": weights Xavier uniform, biases zero.
+        batch_norm: normalise each hidden layer before its ReLU (standard only).
+        dropout: share of hidden units dropped in training, in [0, 1).
+
+    Raises:
+        ValueError: an unknown name, or a width, share or seed out of range.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[int],
+        seeds: Iterable[int] = (0,),
+        *,
+        parameterisation: str = "standard",
+        init: str = "pytorch",
+        batch_norm: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.widths, self.seeds = tuple(widths), check_seeds(seeds)
+        self.parameterisation, self.dropout = parameterisation, dropout
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[-1] != 1:
+            raise ValueError(f"widths must be positive and end with 1, got {self.widths}")
+        if parameterisation not in PARAMETERISATIONS:
+            raise ValueError(
+                f"parameterisation must be in {PARAMETERISATIONS}, got {parameterisation!r}"
+            )
+        if init not in INITIALISATIONS:
+            raise ValueError(f"init must be in {INITIALISATIONS}, got {init!r}")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        if batch_norm and parameterisation == "ntk":
+            raise ValueError("batch_norm has no place in the NTK parameterisation (Eq. 1)")
+
+        streams = [stream(seed, "weights") for seed in self.seeds]
+        weights, biases = [], []
+        for fan_in, fan_out in zip(self.widths, self.widths[1:]):
+            draws = [_draw(rng, fan_in, fan_out, parameterisation, init) for rng in streams]
+            weights.append(nn.Parameter(torch.stack([weight for weight, _ in draws])))
+            biases.append(nn.Parameter(torch.stack([bias for _, bias in draws])))
+        self.weights = nn.ParameterList(weights)  # (runs, fan_out, fan_in)
+        self.biases = nn.ParameterList(biases if parameterisation == "standard" else [])
+        self.norms = nn.ModuleList(
+            RunBatchNorm(len(self.seeds), width) for width in self.widths[1:-1] if batch_norm
+        )
+        self._dropout_streams = [stream(seed, "dropout") for seed in self.seeds]
+
+    @property
+    def runs(self) -> int:
+        """The number of runs."""
+        return len(self.seeds)
+
+    def forward(self, X: Tensor) -> Tensor:
+        """Return the logits (runs, n) for inputs (n, d), shared by all runs, or (runs, n, d)."""
+        if X.shape[-1] != self.widths[0] or X.ndim not in (2, 3):
+            raise ValueError(
+                f"X must be (n, {self.widths[0]}) or (runs, n, {self.widths[0]}), "
+                f"got {tuple(X.shape)}"
+            )
+        if X.ndim == 3 and X.shape[0] != self.runs:
+            raise ValueError(f"X holds {X.shape[0]} runs, the network {self.runs}")
+        h = X if X.ndim == 3 else X.expand(self.runs, *X.shape)
+        last = len(self.weights) - 1
+        for layer, weight in enumerate(self.weights):
+            if self.biases:
+                f = torch.baddbmm(self.biases[layer][:, None], h, weight.mT)
+            else:
+                f = torch.bmm(h, weight.mT)
+            if layer == last:
+                return f[..., 0]
+            h = F.relu(self.norms[layer](f) if self.norms else f)
+            if self.parameterisation == "ntk":
+                h = h * (2 / weight.shape[1]) ** 0.5
+            if self.training and self.dropout:
+                h = h * self._dropout_mask(h)
+        raise AssertionError("unreachable: widths has at least two entries")
+
+    def single(self, run: int) -> "MLP":
+        """Return a copy that holds one run alone, in evaluation mode.
+
+        Raises:
+            ValueError: there is no such run.
+        """
+        if not 0 <= run < self.runs:
+            raise ValueError(f"run must be in 0..{self.runs - 1}, got {run}")
+        alone = MLP(
+            self.widths,
+            self.seeds[run : run + 1],
+            parameterisation=self.parameterisation,
+            batch_norm=len(self.norms) > 0,
+            dropout=self.dropout,
+        ).to(self.weights[0])
+        alone.load_state_dict({k: v[run : run + 1] for k, v in self.state_dict().items()})
+        return alone.eval()
+
+    def _dropout_mask(self, h: Tensor) -> Tensor:
+        """Return a mask like ``h``, entries 0 or 1/(1 - dropout), each run from its own stream."""
+        keep = [
+            rng.random(h.shape[1:], np.float32) >= self.dropout for rng in self._dropout_streams
+        ]
+        return torch.from_numpy(np.stack(keep)).to(h.device, h.dtype) / (1 - self.dropout)
+
+
+class RunBatchNorm(nn.Module):
+    """Batch normalisation of (runs, n, width) over n, each run apart, with PyTorch's defaults."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, runs: int, width: int) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(runs, width))
+        self.shift = nn.Parameter(torch.zeros(runs, width))
+        self.register_buffer("running_mean", torch.zeros(runs, width))
+        self.register_buffer("running_var", torch.ones(runs, width))
+
+    def forward(self, f: Tensor) -> Tensor:
+        """Return the normalised pre-activations, (runs, n, width)."""
+        runs, n, width = f.shape
+        flat = f.transpose(0, 1).reshape(n, runs * width)
+        flat = F.batch_norm(
+            flat,
+            self.running_mean.view(-1),
+            self.running_var.view(-1),
+            self.scale.flatten(),
+            self.shift.flatten(),
+            training=self.training,
+        )
+        return flat.view(n, runs, width).transpose(0, 1)
+
+
+def _draw(
+    rng: np.random.Generator, fan_in: int, fan_out: int, parameterisation: str, init: str
+) -> tuple[Tensor, Tensor]:
+    """Draw one layer's weight (fan_out, fan_in) and bias (fan_out,), float32."""
+    if parameterisation == "ntk":
+        weight, bias = rng.standard_normal((fan_out, fan_in)), np.zeros(fan_out)
+    elif init == "xavier":
+        bound = (6 / (fan_in + fan_out)) ** 0.5
+        weight, bias = rng.uniform(-bound, bound, (fan_out, fan_in)), np.zeros(fan_out)
+    else:
+        bound = fan_in**-0.5
+        weight = rng.uniform(-bound, bound, (fan_out, fan_in))
+        bias = rng.uniform(-bound, bound, fan_out)
+    return torch.from_numpy(weight).float(), torch.from_numpy(bias).float()

@@ -1,0 +1,65 @@
+"""Values that the prose quotes: measured in a cell, never typed by hand.
+
+A chapter stores a value with :func:`glue` and quotes it in a sentence. The built book fills it
+in; the notebook prints the sentence with :func:`say`.
+
+>>> glue("ratio", 2.125)
+>>> fill("SD has {{ratio:.1f}} times the margin.")
+'SD has 2.1 times the margin.'
+"""
+
+import re
+
+import numpy as np
+
+_values: dict[str, float | int | str] = {}
+_PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*(?::([^}]*))?\}\}")
+
+
+def glue(name: str, value: float | int | str) -> None:
+    """Store a value under a name, for this page's prose.
+
+    Args:
+        name: letters, digits, "_" and "-".
+        value: a number or a text; NumPy and PyTorch scalars are turned into Python's.
+
+    Raises:
+        ValueError: the value is neither a scalar nor a text, or is not finite.
+    """
+    if not isinstance(value, str):
+        if np.ndim(value):
+            raise ValueError(f"glue takes one number or text, got shape {np.shape(value)}")
+        value = value.item() if hasattr(value, "item") else value
+        if not np.isfinite(value):
+            raise ValueError(f"{name} is {value}: it cannot be quoted in a sentence")
+    _values[name] = value
+    try:
+        import myst_nb
+        from IPython import get_ipython
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        myst_nb.glue(name, value, display=False)
+
+
+def fill(template: str) -> str:
+    """Return the text with each ``{{name}}`` or ``{{name:format}}`` replaced by its value.
+
+    Raises:
+        KeyError: nothing was stored under a name.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        name, form = match.groups()
+        if name not in _values:
+            raise KeyError(f"nothing was glued as {name!r}: run the cells above first")
+        return format(_values[name], form or "")
+
+    return _PLACEHOLDER.sub(value, template)
+
+
+def say(template: str) -> None:
+    """Display a Markdown text with its values filled in."""
+    from IPython.display import Markdown, display
+
+    display(Markdown(fill(template)))

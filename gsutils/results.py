@@ -1,0 +1,159 @@
+r"""The ledger: one JSON file per run, with everything needed to judge it and to run it again.
+
+A file is named after its entry, its size and a hash of its settings and seeds, and is written
+whole or not at all.
+
+>>> run = Run(experiment="demo", size="quick", settings={"steps": 3}, seeds=[0, 1],
+...           metrics={"erm": {"test accuracy": [0.25, 0.35]}}, selection="none",
+...           data={"name": "none"}, device="cpu", wall_time_s=0.1, command="-")
+>>> mean_std = run.summary("erm", "test accuracy")
+>>> round(mean_std[0], 2), round(mean_std[1], 3)
+(0.3, 0.071)
+"""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from dataclasses import asdict, dataclass, field, fields
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+SCHEMA = 1
+SELECTIONS = ("none", "train-val", "oracle-test")
+_HERE = Path(__file__).resolve().parent
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a number may depend on."""
+    packages = ("gsutils", "numpy", "scipy", "scikit-learn", "torch")
+    return {"python": platform.python_version()} | {p: metadata.version(p) for p in packages}
+
+
+def commit() -> str:
+    """Return the commit of the checkout, with "+changes" where it is not clean, or "unknown"."""
+
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(_HERE), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--", ".")
+        return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of an experiment.
+
+    Attributes:
+        experiment: the entry's name, such as "table2".
+        size: "quick" or "paper".
+        settings: everything that was chosen, JSON values only.
+        seeds: one per run of each case.
+        metrics: case -> metric -> one value per seed; accuracies as fractions.
+        selection: how hyper-parameters were chosen: "none", "train-val" or "oracle-test".
+        data: the data's name, and hashes where it came from files.
+        device: what it ran on, in words.
+        wall_time_s: seconds, all seeds together.
+        command: what runs it again.
+        curves: case -> {"step": [...], metric: [[one value per seed], ...]}.
+    """
+
+    experiment: str
+    size: str
+    settings: dict[str, Any]
+    seeds: list[int]
+    metrics: dict[str, dict[str, list[float]]]
+    selection: str
+    data: dict[str, str]
+    device: str
+    wall_time_s: float
+    command: str
+    curves: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=versions)
+    commit: str = field(default_factory=commit)
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        """Refuse a run whose parts do not fit together."""
+        if self.schema != SCHEMA:
+            raise ValueError(f"this gsutils reads schema {SCHEMA}, the run has {self.schema}")
+        if self.selection not in SELECTIONS:
+            raise ValueError(f"selection must be in {SELECTIONS}, got {self.selection!r}")
+        for case, values in self.metrics.items():
+            for name, per_seed in values.items():
+                if len(per_seed) != len(self.seeds):
+                    raise ValueError(
+                        f"{case}, {name}: {len(per_seed)} values for {len(self.seeds)} seeds"
+                    )
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending: entry, size, hash of settings and seeds."""
+        chosen = json.dumps([self.settings, self.seeds], sort_keys=True)
+        digest = hashlib.sha256(chosen.encode()).hexdigest()[:8]
+        return f"{self.experiment}-{self.size}-{digest}"
+
+    def summary(self, case: str, metric: str) -> tuple[float, float]:
+        """Return mean and sample standard deviation over seeds (nan for a single one)."""
+        values = np.array(self.metrics[case][metric])
+        return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else np.nan
+
+
+def folder() -> Path:
+    """Return where the shipped results lie: in the package, or in the checkout around it."""
+    shipped = _HERE / "_results"
+    return shipped if shipped.is_dir() else _HERE.parent / "results"
+
+
+def save(run: Run, out: Path | None = None) -> Path:
+    """Write a run, whole or not at all, and return the file.
+
+    Args:
+        run: what to keep.
+        out: the folder, made if need be; default :func:`folder`.
+    """
+    out = Path(out) if out else folder()
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / f"{run.name}.json"
+    handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{run.name}-")
+    try:
+        with os.fdopen(handle, "w") as file:
+            json.dump(asdict(run), file, allow_nan=False, indent=1, sort_keys=True)
+            file.write("\n")
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, target)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    return target
+
+
+def read(path: Path) -> Run:
+    """Read one run.
+
+    Raises:
+        ValueError: the file is not JSON, or not a run of this schema.
+    """
+    try:
+        content = json.loads(path.read_text())
+        unknown = set(content) - {part.name for part in fields(Run)}
+        if unknown:
+            raise ValueError(f"unknown fields {sorted(unknown)}")
+        return Run(**content)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is not a run of the ledger: {error}") from error
+
+
+def load(experiment: str, size: str = "paper", source: Path | None = None) -> list[Run]:
+    """Return the stored runs of an entry in one size, by name; none is an empty list."""
+    files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
+    return [read(path) for path in files]
