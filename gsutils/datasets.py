@@ -7,7 +7,6 @@ Arrays are NumPy; labels are -1/+1.
 ((300, 2), [-1.0, 1.0])
 """
 
-import gzip
 import math
 import sys
 from dataclasses import dataclass, replace
@@ -102,13 +101,17 @@ def embedded_digits() -> Digits:
 def digits() -> Digits:
     """Return MNIST's training images where they can be had, else the embedded digits.
 
-    When the embedded digits serve, one line on standard error says so, and why.
+    When the embedded digits serve, one line on standard error says so.
     """
     try:
         return mnist_train()
-    except fetch.DataUnavailable as reason:
+    except fetch.DataUnavailable:
         stand_in = embedded_digits()
-        print(f"MNIST is not at hand, {stand_in.name} instead: {reason}", file=sys.stderr)
+        print(
+            f"MNIST is neither cached nor reachable: {stand_in.name} instead "
+            "(data_scripts/fetch_mnist.py gets MNIST)",
+            file=sys.stderr,
+        )
         return stand_in
 
 
@@ -118,8 +121,7 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         fetch.CorruptData: the file is not IDX of unsigned bytes, or is too short or too long.
     """
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rb") as file:
+    with fetch.open_unpacked(path) as file:
         content = file.read()
     if len(content) < 4 or content[:3] != b"\x00\x00\x08" or not 1 <= content[3] <= 4:
         raise fetch.CorruptData(

@@ -1,0 +1,1 @@
+"""Command lines that fetch and prepare data sets, over `gsutils.fetch`."""
