@@ -1,0 +1,60 @@
+# make book    build the book: needs Python 3.11 or later, make and git, nothing else
+# make test    every check, on a book that is up to date
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+COLAB := .colab
+PORT ?= 8000
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help book test notebooks serve lock clean
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make book        build the book into _build/html (the first time, install what it needs)"
+	@echo "make test        lint, types, unit tests, page tests, and every notebook as in Colab"
+	@echo "make notebooks   write book/*.ipynb from book/*.md"
+	@echo "make serve       read the built book at http://localhost:$(PORT)"
+	@echo "make lock        write requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)"
+	@echo "make clean       remove everything built, keep .venv"
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	  sys.exit(v < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is %d.%d: make book PYTHON=python3.12" % v[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing what the book needs into $(VENV): some minutes, once."
+	@$(BIN)/python -m pip install -qq -r requirements.txt
+	@$(BIN)/python -m pip install -qq --no-deps -e .
+	@touch $@
+
+book: $(INSTALLED)
+	@$(BIN)/python -m tools.book
+
+test: book
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m tools.colab
+	JUPYTER_PATH=$(COLAB)/share/jupyter $(BIN)/python -m pytest \
+	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 gsutils tools tests $(COLAB)/run
+
+notebooks: $(INSTALLED)
+	@$(BIN)/python -m tools.notebooks
+
+serve: book
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
+
+# No index and no local version ("+cpu"), so that the file serves any machine.
+lock: $(INSTALLED)
+	$(BIN)/python -m pip install -qq pip-tools
+	$(BIN)/python -m piptools compile -q --all-extras --strip-extras --allow-unsafe --no-header \
+	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --annotation-style line \
+	  -P "$$(sed -nE 's/^(torch==[0-9.]+).*/\1/p' requirements.txt)" $(ARGS) \
+	  -o requirements.txt pyproject.toml
+	sed -E -e 's/^(torch==[0-9.]+)\+[a-z0-9]+/\1/' requirements.txt > requirements.tmp
+	mv requirements.tmp requirements.txt
+
+clean:
+	rm -rf _build $(COLAB) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,222 @@
+"""The build on a tiny book: what is executed when, and what makes it fail."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+
+from tools import gsbook
+
+CHAPTER = """---
+jupytext:
+  text_representation:
+    extension: .md
+    format_name: myst
+kernelspec:
+  display_name: Python 3
+  language: python
+  name: python3
+---
+
+# {title}
+
+```{{code-cell}} ipython3
+{code}
+```
+"""
+
+PACKAGE = {
+    "__init__.py": "",
+    "top.py": "from . import middle\n\nvalue = middle.value\n",
+    "middle.py": "from gsutils.deep.bottom import value\n",
+    "deep/__init__.py": "",
+    "deep/bottom.py": "value = 'one'\n",
+    "aside.py": "value = 'aside'\n",
+    "results.py": "",
+    "fetch.py": "def cached():\n    return {}\n",
+}
+
+
+def write(root, files):
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+
+def chapter(code, title="A chapter"):
+    return CHAPTER.format(title=title, code=code)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A repository with the tiny package, one stored result and no book."""
+    write(tmp_path / "gsutils", PACKAGE)
+    write(tmp_path, {"results/a.json": "{}", "pyproject.toml": "[project]\ndependencies = []\n"})
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("code", "changed", "matters"),
+    [
+        ("from gsutils.top import value", "deep/bottom.py", True),
+        ("from gsutils import top", "deep/bottom.py", True),
+        ("import gsutils.top as t", "deep/__init__.py", True),
+        ("%matplotlib inline\nimport gsutils.top", "middle.py", True),
+        ("def f():\n    from gsutils import aside", "aside.py", True),
+        ("import gsutils", "table.csv", True),
+        ("for in", "aside.py", True),
+        ("from gsutils.top import value", "aside.py", False),
+        ("from gsutils import results", "../results/a.json", True),
+        ("from gsutils import results", "../results/new.json", True),
+        ("from gsutils import top", "../results/a.json", False),
+        ("import math", "__init__.py", False),
+    ],
+)
+def test_a_chapter_depends_on_just_what_it_uses(tree, code, changed, matters):
+    before = gsbook.chapter_digest(tree, chapter(code))
+    write(tree / "gsutils", {changed: "# changed\n"})
+    assert (gsbook.chapter_digest(tree, chapter(code)) != before) == matters
+
+
+def test_a_module_that_imports_by_computed_names_stands_for_all(tree):
+    write(tree / "gsutils", {"top.py": "import importlib\nimportlib.import_module('gsutils.x')\n"})
+    test_a_chapter_depends_on_just_what_it_uses(tree, "import gsutils.top", "aside.py", True)
+
+
+def test_size_and_data_at_hand_matter_to_the_chapters_that_can_see_them(tree, monkeypatch):
+    def digests():
+        return [
+            gsbook.chapter_digest(tree, chapter(f"import {name}"))
+            for name in ("math", "gsutils.top", "gsutils.fetch")
+        ]
+
+    monkeypatch.delenv("GSUTILS_SIZE", raising=False)
+    monkeypatch.setitem(sys.modules, "gsutils.fetch", SimpleNamespace(cached=dict))
+    plain, small, loading = digests()
+    found = SimpleNamespace(cached=lambda: {"mnist": "MNIST"})
+    monkeypatch.setitem(sys.modules, "gsutils.fetch", found)
+    assert [new == old for new, old in zip(digests(), [plain, small, loading], strict=True)] == [
+        True,
+        True,
+        False,
+    ]
+    monkeypatch.setenv("GSUTILS_SIZE", "paper")
+    assert digests()[0] == plain
+    assert digests()[1] != small
+
+
+def test_the_digest_enters_the_kernelspec_and_no_line_moves(tree):
+    text = chapter("import gsutils.top")
+    source = [text]
+    gsbook.add_digest(SimpleNamespace(srcdir=tree), "book/a", source)
+    head, body = source[0].split("\n---\n", 1)
+    digest = gsbook.chapter_digest(tree, text)
+    assert json.loads(head.removeprefix("---\n"))["kernelspec"]["inputs"] == digest
+    assert source[0].count("\n") == text.count("\n")
+    assert body == text.split("\n---\n", 1)[1]
+    plain = ["# A page without code\n"]
+    gsbook.add_digest(SimpleNamespace(srcdir=tree), "book/b", plain)
+    assert plain == ["# A page without code\n"]
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory):
+    """A tiny book of two chapters, with the settings and tools of this one."""
+    root = tmp_path_factory.mktemp("book")
+    for name in ("_config.yml", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, root)
+    for name in ("tools", "book/_static"):
+        shutil.copytree(ROOT / name, root / name)
+    shutil.copy(ROOT / "book/references.bib", root / "book")
+    write(root / "gsutils", PACKAGE)
+    pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
+    toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
+    intro = "# Intro\n\nText.\n"
+    deep = chapter("from gsutils.top import value\nprint('deep is', value)", "Deep")
+    aside = chapter("from gsutils.aside import value\nprint(value)", "Aside")
+    write(root, {"_toc.yml": json.dumps(toc), "book/intro.md": intro})
+    write(root, {"book/deep.md": deep, "book/aside.md": aside})
+    return root
+
+
+def build(root):
+    """Exit status and output of a build, and the chapters that it executed."""
+    environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1"}
+    command = [sys.executable, "-W", "error::DeprecationWarning:tools", "-m", "tools.book"]
+    run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
+    times = root / "_build" / gsbook.TIMES
+    chapters = json.loads(times.read_text(encoding="utf-8")) if times.is_file() else {}
+    executed = {name for name, run in chapters.items() if run["executed_now"]}
+    return run.returncode, run.stdout + run.stderr, executed
+
+
+def test_a_change_executes_the_chapters_that_depend_on_it(book):
+    status, output, executed = build(book)
+    assert status == 0, output
+    assert executed == {"book/deep", "book/aside"}
+    assert "_build/html/index.html" in output
+    assert "WARNING" not in output
+    assert "Warning" not in output
+    page = book / "_build/html/book/deep.html"
+    assert "deep is one" in page.read_text(encoding="utf-8")
+
+    built = page.stat().st_mtime_ns
+    status, output, _ = build(book)
+    assert status == 0
+    assert "up to date" in output
+    assert "Sphinx" not in output
+    assert page.stat().st_mtime_ns == built
+
+    write(book, {"gsutils/deep/bottom.py": "value = 'two'\n", "book/gone.html": ""})
+    status, output, executed = build(book)
+    assert status == 0, output
+    assert executed == {"book/deep"}
+    assert "deep is two" in page.read_text(encoding="utf-8")
+
+
+def test_a_failing_chapter_fails_the_build_and_shows_its_traceback(book):
+    good = (book / "book/aside.md").read_text(encoding="utf-8")
+    write(book, {"book/aside.md": chapter("wrong = 1 / 0", "Aside")})
+    status, output, _ = build(book)
+    assert status == 1
+    assert "wrong = 1 / 0" in output
+    assert "ZeroDivisionError" in output
+    write(book, {"book/aside.md": good})
+
+
+def test_a_warning_fails_the_build_each_time(book):
+    write(book, {"book/intro.md": "# Intro\n\nSee {ref}`nowhere`.\n"})
+    for _ in range(2):
+        status, output, _ = build(book)
+        assert status == 1
+        assert "nowhere" in output
+    write(book, {"book/intro.md": "# Intro\n\nText.\n"})
+
+
+def test_the_address_of_the_repository_stands_in_one_place():
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("not a git repository")
+    address = "OWNER" + "/REPO"
+    names = [name for name in listed.stdout.split("\0") if name and (ROOT / name).is_file()]
+    holders = {name for name in names if address.encode() in (ROOT / name).read_bytes()}
+    assert [n for n in holders if not n.endswith((".ipynb", "_config.yml"))] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_the_files_that_a_text_links_to_exist(name):
+    links = re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text(encoding="utf-8"))
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (ROOT / link).exists()] == []

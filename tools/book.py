@@ -1,0 +1,98 @@
+"""Build the book: execute every chapter, write the HTML, say where it is and what it took.
+
+    python -m tools.book
+
+It does what `jupyter-book build . -W --keep-going` does, through the same function, with three
+differences. Nothing happens when no input has changed since the last build that succeeded.
+Pages are always read afresh: executed chapters come from the cache, so that costs seconds, and
+a page that gave a warning cannot slip through a second build, nor an old page stay behind. And
+the times of the chapters are reported.
+"""
+
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from tools import gsbook
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "_build"
+STAMP = BUILD / "book.sha256"
+INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
+INPUTS += ["tools/book.py", "tools/gsbook.py"]
+INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results")
+
+
+def inputs_digest() -> str:
+    """Digest of every file and setting that the book is made from."""
+    files = {ROOT / name for name in INPUTS if (ROOT / name).is_file()}
+    for folder in INPUT_FOLDERS:
+        files |= {path for path in (ROOT / folder).rglob("*") if path.is_file()}
+    skipped = {"__pycache__", ".ipynb_checkpoints"}
+    files = {path for path in files if not skipped.intersection(path.parts)}
+    return gsbook.digest(ROOT, files, gsbook.environment(ROOT))
+
+
+def ipython_folder() -> Path:
+    """A folder of settings for kernels: errors logged, warnings not, nothing of the user's."""
+    folder = BUILD / "ipython"
+    settings = folder / "profile_default" / "ipython_kernel_config.py"
+    settings.parent.mkdir(parents=True, exist_ok=True)
+    settings.write_text("c.IPKernelApp.log_level = 40\n", encoding="utf-8")
+    return folder
+
+
+def sphinx() -> bool:
+    """Run Sphinx with Jupyter Book's configuration; True when it gave neither error nor warning."""
+    from jupyter_book.sphinx import build_sphinx
+
+    os.environ["IPYTHONDIR"] = str(ipython_folder())
+    for stale in ("html", ".doctrees", "jupyter_execute"):
+        shutil.rmtree(BUILD / stale, ignore_errors=True)
+    result = build_sphinx(
+        ROOT,
+        BUILD / "html",
+        noconfig=True,
+        path_config=ROOT / "_config.yml",
+        confoverrides={
+            "external_toc_path": (ROOT / "_toc.yml").as_posix(),
+            "latex_individualpages": False,
+        },
+        warningiserror=True,
+        keep_going=True,
+        quiet=True,  # warnings and errors only; tools.gsbook names the chapters
+    )
+    return result == 0  # an exception is returned, too
+
+
+def report(seconds: float | None) -> None:
+    """Print each chapter's execution time, and where the book is."""
+    times = json.loads((BUILD / gsbook.TIMES).read_text(encoding="utf-8"))
+    for docname, run in sorted(times.items()):
+        note = "" if run["executed_now"] else "  (in an earlier build)"
+        print(f"  {docname:<40} executed in {run['seconds']:6.1f} s{note}")
+    done = "is up to date" if seconds is None else f"was built in {seconds:.0f} s"
+    print(f"The book {done}: {os.path.relpath(BUILD / 'html' / 'index.html')}")
+
+
+def main() -> int:
+    """Build the book if anything changed; the exit status is 0 when it is good to read."""
+    digest = inputs_digest()
+    if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == digest:
+        report(None)
+        return 0
+    STAMP.unlink(missing_ok=True)
+    start = time.monotonic()
+    if not sphinx():
+        print("The book was NOT built: see the errors and warnings above.", file=sys.stderr)
+        return 1
+    report(time.monotonic() - start)
+    STAMP.write_text(digest, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

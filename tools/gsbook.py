@@ -1,0 +1,185 @@
+r"""Sphinx extension of the book: a chapter runs again when anything that it uses has changed.
+
+The cache of executed notebooks (jupyter-cache) is keyed by a chapter's code cells and its
+`kernelspec`. That key knows neither the package `gsutils` nor the stored results, so a figure
+would outlive the code that made it. `chapter_digest` hashes what the chapter uses, and
+`add_digest` puts the hash into the kernelspec as the page is read.
+
+After the build, `finish` leaves beside the HTML how long each chapter took, and offers the
+notebooks of the repository, made for readers, for download in place of the raw executed ones.
+
+>>> sorted(imported("from .losses import logistic\nimport numpy as np", "gsutils"))
+['gsutils.losses', 'gsutils.losses.logistic', 'numpy']
+"""
+
+import ast
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import shutil
+import time
+import tomllib
+from collections.abc import Iterable
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any
+
+import yaml
+from IPython.core.inputtransformer2 import TransformerManager
+from myst_nb.core.read import read_myst_markdown_notebook
+from packaging.requirements import Requirement
+from sphinx.application import Sphinx
+
+PACKAGE = "gsutils"
+TIMES = "chapter-times.json"
+_FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
+
+
+@functools.cache
+def imported(source: str, package: str = "") -> frozenset[str]:
+    """Dotted names that Python `source` imports, relative ones as seen from inside `package`.
+
+    `from a import b` gives both `a` and `a.b`, since `b` may be a module.
+
+    Raises:
+        SyntaxError: `source` is not Python.
+    """
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package or None)
+            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
+
+
+def package_files(package: Path, names: Iterable[str]) -> set[Path]:
+    """Files that importing `names` runs: modules of `package`, at any depth, and its data files.
+
+    A module that imports by computed names may need any other, so it stands for them all.
+    """
+    everything = {path for path in package.rglob("*") if path.is_file()}
+    everything -= {path for path in everything if "__pycache__" in path.parts}
+    found: set[Path] = set()
+    todo = list(names)
+    while todo:
+        parts = todo.pop().split(".")
+        if parts[0] != package.name:
+            continue
+        for depth in range(1, len(parts) + 1):  # importing a.b.c also runs a and a.b
+            place = package.parent.joinpath(*parts[:depth])
+            for path in (place / "__init__.py", place.with_suffix(".py")):
+                if path not in everything or path in found:
+                    continue
+                found.add(path)
+                source = path.read_text(encoding="utf-8")
+                if "import_module" in source or "__import__" in source:
+                    return everything
+                todo += imported(source, ".".join(path.relative_to(package.parent).parts[:-1]))
+    return found | {path for path in everything if path.suffix != ".py"} if found else found
+
+
+def chapter_files(root: Path, text: str) -> set[Path]:
+    """Files outside the chapter that its code cells use; `text` is the chapter's MyST source.
+
+    These are modules of the package and, where one of them is `gsutils.results`, the stored
+    results. A cell that is not Python could use anything, so it gives everything.
+    """
+    package = root / PACKAGE
+    magics = TransformerManager()
+    cells = [c.source for c in read_myst_markdown_notebook(text).cells if c.cell_type == "code"]
+    try:
+        names = set().union(*(imported(magics.transform_cell(cell)) for cell in cells))
+        files = package_files(package, names)
+    except SyntaxError:
+        files = package_files(package, [PACKAGE]) | set(package.rglob("*.py"))
+    if package / "results.py" in files:
+        files |= set((root / "results").glob("*.json"))
+    return files
+
+
+def environment(root: Path, with_data: bool = True) -> dict[str, Any]:
+    """What besides files decides a result: size, versions and, if wanted, the data at hand."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    versions = {"python": platform.python_version()}
+    for name in (Requirement(line).name for line in project["dependencies"]):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not installed"
+    seen: dict[str, Any] = {"size": os.environ.get("GSUTILS_SIZE", ""), "versions": versions}
+    if with_data and (root / PACKAGE / "fetch.py").is_file():
+        seen["data"] = importlib.import_module(f"{PACKAGE}.fetch").cached()
+    return seen
+
+
+def digest(root: Path, files: Iterable[Path], seen: dict[str, Any]) -> str:
+    """SHA-256 over the names and contents of `files` below `root`, and over `seen`."""
+    result = hashlib.sha256(json.dumps(seen, sort_keys=True).encode())
+    for path in sorted(files):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        result.update(f"{path.relative_to(root).as_posix()} {content}\n".encode())
+    return result.hexdigest()
+
+
+def chapter_digest(root: Path, text: str) -> str:
+    """Digest of all that the chapter with the MyST source `text` uses besides its own cells."""
+    files = chapter_files(root, text)
+    seen = environment(root, with_data=root / PACKAGE / "fetch.py" in files) if files else {}
+    return digest(root, files, seen)
+
+
+def add_digest(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the chapter's digest into its kernelspec, keeping the number of every line."""
+    front = _FRONT_MATTER.match(source[0])
+    metadata = yaml.safe_load(front[1]) if front else None
+    if not front or not isinstance(metadata, dict) or "kernelspec" not in metadata:
+        return
+    print(f"Chapter {docname}", flush=True)
+    metadata["kernelspec"]["inputs"] = chapter_digest(Path(app.srcdir), source[0])
+    lines = front[1].count("\n")
+    source[0] = f"---\n{json.dumps(metadata)}" + "\n" * lines + "---\n" + source[0][front.end() :]
+
+
+def adapt_page(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Show the Colab button by itself instead of in a menu of one, and mend a role."""
+    buttons = context.get("header_buttons", [])
+    for place, button in enumerate(buttons):
+        if button.get("label") == "launch-buttons" and len(button["buttons"]) == 1:
+            buttons[place] = {**button["buttons"][0], "label": "colab"}
+    # docutils gives the items of a bibliography a role that a list must not contain.
+    if "body" in context:
+        context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Write the chapters' execution times, and put the committed notebooks up for download."""
+    if exception is not None or app.builder.name != "html":
+        return
+    times = {}
+    for docname, metadata in app.env.nb_metadata.items():  # type: ignore[attr-defined]
+        if run := metadata.get("exec_data"):
+            fresh = run["mtime"] >= app.config.gsbook_started
+            times[docname] = {"seconds": run["runtime"], "executed_now": fresh}
+        notebook = Path(app.srcdir, docname).with_suffix(".ipynb")
+        download = Path(app.outdir, "_sources", docname).with_suffix(".ipynb")
+        if notebook.is_file() and download.is_file():
+            shutil.copyfile(notebook, download)
+    Path(app.outdir).with_name(TIMES).write_text(json.dumps(times, indent=1), encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_config_value("gsbook_started", time.time(), "")
+    app.connect("source-read", add_digest)
+    app.connect("html-page-context", adapt_page, priority=900)
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
