@@ -8,7 +8,6 @@ Arrays are NumPy; labels are -1/+1.
 """
 
 import math
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -101,7 +100,7 @@ def embedded_digits() -> Digits:
 def digits() -> Digits:
     """Return MNIST's training images where they can be had, else the embedded digits.
 
-    When the embedded digits serve, one line on standard error says so.
+    When the embedded digits serve, one printed line says so.
     """
     try:
         return mnist_train()
@@ -109,8 +108,7 @@ def digits() -> Digits:
         stand_in = embedded_digits()
         print(
             f"MNIST is neither cached nor reachable: {stand_in.name} instead "
-            "(data_scripts/fetch_mnist.py gets MNIST)",
-            file=sys.stderr,
+            "(data_scripts/fetch_mnist.py gets MNIST)"
         )
         return stand_in
 

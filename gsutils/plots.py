@@ -50,11 +50,11 @@ def style() -> Iterator[None]:
         yield
 
 
-def points(ax: Axes, X: np.ndarray, y: np.ndarray, size: float = 9) -> None:
+def points(ax: Axes, X: np.ndarray, y: np.ndarray, size: float = 14) -> None:
     """Scatter planar points X (n, 2) with labels y: circles for -1, triangles for +1."""
     for label, colour, marker in ((-1, NEGATIVE, "o"), (1, POSITIVE, "^")):
         x1, x2 = X[y == label].T
-        ax.scatter(x1, x2, s=size, c=colour, marker=marker, linewidths=0.3, edgecolors="white")
+        ax.scatter(x1, x2, s=size, c=colour, marker=marker, linewidths=0.2, edgecolors="white")
 
 
 def decision(

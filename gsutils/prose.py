@@ -9,8 +9,13 @@ in; the notebook prints the sentence with :func:`say`.
 """
 
 import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 _values: dict[str, float | int | str] = {}
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*(?::([^}]*))?\}\}")
@@ -63,3 +68,22 @@ def say(template: str) -> None:
     from IPython.display import Markdown, display
 
     display(Markdown(fill(template)))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown":
+    """Return a table to display, the first column left-aligned, the others right-aligned."""
+    from IPython.display import Markdown
+
+    lines = [header, [":--"] + ["--:"] * (len(header) - 1), *rows]
+    return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))
+
+
+def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
+    """Return "mean ± std" of values over seeds, or the value alone of a single seed.
+
+    >>> pm([0.5, 0.75], ".1f", scale=100)
+    '62.5 ± 17.7'
+    """
+    values = np.asarray(list(values), float) * scale
+    mean = format(values.mean(), form)
+    return mean if values.size == 1 else f"{mean} ± {format(values.std(ddof=1), form)}"
