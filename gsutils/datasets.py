@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.datasets import load_digits, make_moons
 
 from gsutils import fetch
+from gsutils._files import DAMAGED_GZIP
 from gsutils.seeding import stream
 
 ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colored-blank")
@@ -47,6 +48,8 @@ def two_moons(
     """
     if n < 2:
         raise ValueError(f"n must be >= 2, got {n}")
+    if not math.isfinite(delta) or not math.isfinite(rotation):
+        raise ValueError(f"delta and rotation must be finite, got {delta} and {rotation}")
     if noise < 0:
         raise ValueError(f"noise must be >= 0, got {noise}")
     moons, moon = make_moons(n, noise=noise, random_state=seed)
@@ -119,9 +122,14 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         fetch.CorruptData: the file is not IDX of unsigned bytes, or is too short or too long.
     """
-    with fetch.open_unpacked(path) as file:
-        content = file.read()
-    if len(content) < 4 or content[:3] != b"\x00\x00\x08" or not 1 <= content[3] <= 4:
+    try:
+        with fetch.open_unpacked(path) as file:
+            content = file.read()
+    except DAMAGED_GZIP as error:
+        raise fetch.CorruptData(
+            f"{path} is a truncated or damaged gzip file ({error}); delete it and fetch it again"
+        ) from error
+    if len(content) < 8 or content[:3] != b"\x00\x00\x08" or len(content) < 4 + 4 * content[3]:
         raise fetch.CorruptData(
             f"{path} is not an IDX file of unsigned bytes (it starts with {content[:4]!r}); "
             "delete it and fetch it again"

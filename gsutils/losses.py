@@ -61,7 +61,7 @@ def spectral_decoupling(logits: Tensor, y: Tensor, lam: PerClass, gamma: PerClas
     Source: Eq. 17 divided by n; with ``gamma``, section 4.4.
     """
     check_labels(logits, y)
-    lam, gamma = _per_example(lam, y, "lam"), _per_example(gamma, y, "gamma")
+    lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
     return (lam * (logits - gamma).square()).mean(-1) / 2
 
 
@@ -74,8 +74,9 @@ def check_labels(logits: Tensor, y: Tensor) -> None:
             f"y must have the shape of logits, {tuple(logits.shape)}, or of their last axis, "
             f"got {tuple(y.shape)}"
         )
-    if not bool((y.abs() == 1).all()):
-        wrong = sorted(set(y[y.abs() != 1].flatten().tolist()))[:3]
+    right = (y == 1) | (y == -1)
+    if y.dtype == torch.bool or not bool(right.all()):
+        wrong = sorted(set((y if y.dtype == torch.bool else y[~right]).flatten().tolist()))[:3]
         raise ValueError(f"labels must be -1 or +1, got {wrong}; for labels 0/1 use 2 * y - 1")
 
 
@@ -85,11 +86,17 @@ def check_lam(lam: float, name: str = "lam") -> None:
         raise ValueError(f"{name} must be a finite number >= 0, got {lam}")
 
 
-def _per_example(value: PerClass, y: Tensor, name: str) -> Tensor | float:
+def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tensor | float:
     """Spread a number, a pair of classes or one value per run over the examples."""
     if isinstance(value, Tensor) and value.ndim:
-        if name == "lam" and not torch.compiler.is_compiling() and bool((value < 0).any()):
-            raise ValueError(f"lam must be >= 0 in every run, got {value.min().item()}")
+        if value.shape != logits.shape[:-1]:
+            raise ValueError(
+                f"{name} must have one value per run, shape {tuple(logits.shape[:-1])}, "
+                f"got {tuple(value.shape)}"
+            )
+        if name == "lam" and not torch.compiler.is_compiling():
+            for one in value.flatten().tolist():
+                check_lam(one)
         return value[..., None]
     if isinstance(value, Sequence):
         if len(value) != 2:
@@ -98,7 +105,7 @@ def _per_example(value: PerClass, y: Tensor, name: str) -> Tensor | float:
         if name == "lam":
             check_lam(negative)
             check_lam(positive)
-        return torch.where(y > 0, positive, negative)
+        return torch.where(y > 0, logits.new_tensor(positive), logits.new_tensor(negative))
     if name == "lam":
         check_lam(float(value))
     return float(value)

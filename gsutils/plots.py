@@ -9,14 +9,14 @@
 >>> matplotlib.pyplot.close(figure)
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
 NEGATIVE, POSITIVE = "#2a6f97", "#d1495b"  # class -1, class +1
 PLAIN, DECOUPLED, THIRD = "#44546a", "#e08e0b", "#2b8a5b"  # cross-entropy, SD, a third case
@@ -81,6 +81,18 @@ def decision(
         for one in probability:
             ax.contour(x1, x2, one, [0.5], colors="black", linewidths=0.4, alpha=0.35)
     ax.contour(x1, x2, mean, [0.5], colors="black", linewidths=1.8)
+
+
+def cards(axes: Iterable[Axes], X: np.ndarray) -> None:
+    """Draw two-channel images X (n, 2, h, w) in [0, 1], one an axis, in the colours of the classes.
+
+    Red and green, the colours of the paper, look alike to many readers.
+    """
+    palette = np.array([to_rgb(NEGATIVE), to_rgb(POSITIVE)])
+    for ax, image in zip(axes, X):
+        rgb = np.einsum("chw,cr->hwr", image, palette)
+        ax.imshow(np.clip(rgb * 1.25, 0, 1), interpolation="nearest")
+        ax.set(xticks=[], yticks=[])
 
 
 def panel(ax: Axes, title: str, note: str = "") -> None:

@@ -35,6 +35,8 @@ def glue(name: str, value: float | int | str) -> None:
         if np.ndim(value):
             raise ValueError(f"glue takes one number or text, got shape {np.shape(value)}")
         value = value.item() if hasattr(value, "item") else value
+        if not isinstance(value, (int, float)):
+            raise ValueError(f"glue takes one number or text, got {value!r}")
         if not np.isfinite(value):
             raise ValueError(f"{name} is {value}: it cannot be quoted in a sentence")
     _values[name] = value

@@ -43,6 +43,7 @@ def commit() -> str:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
+        git("ls-files", "--error-unmatch", __file__)  # not a package within another repository
         changed = git("status", "--porcelain", "--", ".")
         return git("rev-parse", "--short=12", "HEAD") + ("+changes" if changed else "")
     except (OSError, subprocess.CalledProcessError):
@@ -94,6 +95,8 @@ class Run:
                     raise ValueError(
                         f"{case}, {name}: {len(per_seed)} values for {len(self.seeds)} seeds"
                     )
+                if not np.isfinite(per_seed).all():
+                    raise ValueError(f"{case}, {name}: every value must be finite, got {per_seed}")
 
     @property
     def name(self) -> str:
@@ -149,7 +152,7 @@ def read(path: Path) -> Run:
         if unknown:
             raise ValueError(f"unknown fields {sorted(unknown)}")
         return Run(**content)
-    except (TypeError, ValueError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is not a run of the ledger: {error}") from error
 
 

@@ -141,13 +141,21 @@ def fit(
         raise ValueError(f"precision must be in {PRECISIONS}, got {precision!r}")
     records = _records(steps, record_at)
     parameters = list(model.parameters())
+    runs = len(parameters[0])
+    _check_rate("lr", optimizer.lr, runs)
+    _check_rate("weight_decay", optimizer.weight_decay, runs)
     state = optimizer.start(parameters)
     kept: dict[str, list[Tensor]] = {}
 
     def losses_at(step: int) -> Tensor:
         with torch.autocast(X.device.type, torch.bfloat16, enabled=precision == "bfloat16"):
             logits = model(X)
-        return loss(logits.float(), step)
+        values = loss(logits.to(parameters[0].dtype), step)
+        if values.shape != (runs,):
+            raise ValueError(
+                f"loss must return one value per run, ({runs},), got {tuple(values.shape)}"
+            )
+        return values
 
     def record(values: Tensor) -> None:
         measured: dict[str, Tensor] = {"loss": values.detach()}
@@ -184,17 +192,17 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
     Raises:
         ValueError: an unknown name, or CUDA where there is none.
     """
-    if isinstance(device, torch.device):
-        return device
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         resolved = torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda[:i]', got {device!r}") from None
-    if resolved.type == "cuda" and not torch.cuda.is_available():
+    except (RuntimeError, TypeError):
+        resolved = None
+    if resolved is None or resolved.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda[:i]', got {device!r}")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(
-            f"device {device!r} was asked for, but this PyTorch sees no CUDA GPU; "
+            f"device {device!r} was asked for, PyTorch sees {torch.cuda.device_count()} CUDA GPUs; "
             "use device='auto' or 'cpu', or switch a GPU on"
         )
     return resolved
@@ -207,6 +215,16 @@ def _records(steps: int, record_at: Iterable[int] | None) -> set[int]:
     if min(records) < 0 or max(records) > steps:
         raise ValueError(f"record_at must lie in 0..{steps}, got {min(records)}..{max(records)}")
     return records
+
+
+def _check_rate(name: str, value: PerRun, runs: int) -> None:
+    rate = torch.as_tensor(value, dtype=torch.float64)
+    if rate.ndim and rate.shape != (runs,):
+        raise ValueError(
+            f"{name} must be a number or ({runs},), one per run, got {tuple(rate.shape)}"
+        )
+    if not bool((rate >= 0).all()) or bool(rate.isinf().any()):
+        raise ValueError(f"{name} must be finite and >= 0, got {value}")
 
 
 def _check_finite(values: Tensor, step: int) -> None:
