@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.special import expit
 
 from gsutils import datasets, losses
 from gsutils.seeding import stream
@@ -173,7 +174,7 @@ def bayes_accuracy(answer: Callable[..., Any]) -> str | None:
 def colour_the_labels(answer: Callable[..., Any]) -> str | None:
     """Chapter 7: spurious colours, ``f(y, flip, rng)``."""
     y = np.where(np.arange(20_000) % 4 == 0, 1.0, -1.0)
-    colour = _array(answer(y, 0.2, stream(2, "check")), y.shape)
+    colour = _array(answer(y.copy(), 0.2, stream(2, "check")), y.shape)
     if not np.isin(colour, (-1, 1)).all():
         return f"Colours must be −1 or +1, got values such as {np.unique(colour)[:3]}."
     agree = float((colour == y).mean())
@@ -184,10 +185,10 @@ def colour_the_labels(answer: Callable[..., Any]) -> str | None:
     by_class = [float((colour == y)[y == label].mean()) for label in (-1, 1)]
     if max(abs(share - 0.8) for share in by_class) > 0.03:
         return "The flips must not depend on the class: both classes should be flipped alike."
-    again = _array(answer(y, 0.2, stream(2, "check")), y.shape)
+    again = _array(answer(y.copy(), 0.2, stream(2, "check")), y.shape)
     if not np.array_equal(colour, again):
         return "The same stream must give the same colours: draw from rng, not from elsewhere."
-    if np.array_equal(colour, _array(answer(y, 0.2, stream(3, "check")), y.shape)):
+    if np.array_equal(colour, _array(answer(y.copy(), 0.2, stream(3, "check")), y.shape)):
         return "Another stream must give other flips: draw from rng."
     return None
 
@@ -197,16 +198,16 @@ def sd_logit(answer: Callable[..., Any]) -> str | None:
     """Chapter 7: the logit that minimises the SD objective, ``f(p, lam)``."""
     for p, lam in ((0.85, 1.0), (0.2, 0.5), (0.5, 0.1), (0.99, 1e-3)):
         z = _number(answer(p, lam))
-        slope = 1 / (1 + np.exp(-z)) - p + lam * z
+        slope = expit(z) - p + lam * z
         if abs(slope) < 1e-6:
             continue
         if np.isclose(z, np.log(p / (1 - p)), atol=1e-6):
             return "That is the logit without a penalty (λ = 0)."
         if np.isclose(z, p, atol=1e-9):
             return "That is the probability p; the logit lives on the whole real line."
-        if abs(1 / (1 + np.exp(-z)) - p + 2 * lam * z) < 1e-6:
+        if abs(expit(z) - p + 2 * lam * z) < 1e-6:
             return "You penalised λ·z², the paper's penalty is (λ/2)·z²: its slope is λ·z."
-        if abs(1 / (1 + np.exp(-z)) - p - lam * z) < 1e-6:
+        if abs(expit(z) - p - lam * z) < 1e-6:
             return "The penalty's slope has the wrong sign: it pulls the logit towards zero."
         return f"For p = {p} and λ = {lam} the slope of the objective is {slope:.2g} there, not 0."
     return None

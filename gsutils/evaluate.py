@@ -96,8 +96,8 @@ def boundary_distance(
         logits: maps points (k, 2) to logits (k,).
         X: points, (n, 2).
         y: labels -1/+1, (n,).
-        pad: how far the grid reaches beyond the points, in units of X. A boundary further away
-            than that is not seen: the distance is then ``inf``.
+        pad: how far the grid reaches beyond the points, in units of X. A boundary outside the
+            grid is not seen: distances above ``pad`` are upper bounds, ``inf`` if there is none.
         resolution: grid points a side; the error is about the squared grid step times the
             boundary's curvature.
 

@@ -77,10 +77,10 @@ def decision(
     mean = probability.mean(0)
     extent = (x1[0], x1[-1], x2[0], x2[-1])
     ax.imshow(mean, extent=extent, origin="lower", cmap=MAP, vmin=0, vmax=1, aspect="equal")
-    if each:
-        for one in probability:
-            ax.contour(x1, x2, one, [0.5], colors="black", linewidths=0.4, alpha=0.35)
-    ax.contour(x1, x2, mean, [0.5], colors="black", linewidths=1.8)
+    thin = [(one, 0.4, 0.35) for one in probability] if each else []
+    for values, width, alpha in [*thin, (mean, 1.8, 1.0)]:
+        if values.min() < 0.5 < values.max():
+            ax.contour(x1, x2, values, [0.5], colors="black", linewidths=width, alpha=alpha)
 
 
 def cards(axes: Iterable[Axes], X: np.ndarray) -> None:

@@ -14,7 +14,7 @@ the moments of the larger loss.
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -182,6 +182,9 @@ def _train(
 
 def method_settings(settings: Mapping[str, Any], method: str, source: datasets.Digits) -> Settings:
     """Return one method's settings out of an entry's; the small stand-in is used whole."""
+    unknown = set(settings[method]) - {setting.name for setting in fields(Settings)}
+    if unknown:
+        raise ValueError(f"{method} has no setting {sorted(unknown)}")
     return Settings(
         **settings[method],
         hidden=tuple(settings["hidden"]),

@@ -4,8 +4,10 @@
 'paper'
 """
 
+import json
 import os
 import platform
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +40,11 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def _setting(name: str, value: Any) -> str:
+    """Return the words of the command line that set a value."""
+    return "--set " + shlex.quote(f"{name}={json.dumps(value)}")
 
 
 @dataclass(frozen=True)
@@ -102,7 +109,7 @@ class Entry:
         where = resolve_device(device)
         start, commit = perf_counter(), results.commit()
         outcome = self.run(used, chosen, where)
-        words = [f"--size {size}", *(f"--set {key}={used[key]}" for key in settings or {})]
+        words = [f"--size {size}", *(_setting(key, used[key]) for key in settings or {})]
         if list(chosen) != list(self.settings[size]["seeds"]):
             words.append("--seeds " + ",".join(map(str, chosen)))
         return results.Run(

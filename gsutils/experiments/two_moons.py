@@ -163,6 +163,8 @@ def train_cases(
     device: str = "auto",
 ) -> dict[str, Trained]:
     """Train all cases of an entry, "figure1" or "regularisers", in one of its two sizes."""
+    if entry not in ENTRIES:
+        raise ValueError(f"entry must be in {tuple(ENTRIES)}, got {entry!r}")
     settings = ENTRIES[entry].settings[chosen_size(size)]
     return _train(settings, settings["seeds"] if seeds is None else seeds, device)
 
@@ -182,6 +184,9 @@ def _train(
     settings: Mapping[str, Any], seeds: Iterable[int], device: str | torch.device
 ) -> dict[str, Trained]:
     seeds = check_seeds(seeds)
+    unknown = set(settings["steps"]) - set(CASES)
+    if unknown:
+        raise ValueError(f"steps name the cases to train, of {tuple(CASES)}, got {sorted(unknown)}")
     return {
         name: train_case(CASES[name], seeds, steps, device)
         for name, steps in settings["steps"].items()
@@ -250,7 +255,7 @@ ENTRIES = {
                 "seeds": [0, 1],
                 "steps": {"plain": 1000}
                 | dict.fromkeys(_ATTEMPTS, 1000)
-                | {"longer": 3000, "deeper": 200},
+                | {"longer": 2000, "deeper": 200},
             },
             "paper": {
                 "seeds": list(range(10)),

@@ -1,0 +1,323 @@
+"""Data sets against an independent writing of their recipes, and their statistics."""
+
+import gzip
+import math
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits, make_moons
+
+from gsutils import datasets, fetch
+from gsutils.seeding import stream
+
+# --- two moons ------------------------------------------------------------------------------
+
+
+def published_recipe(seed, delta, n=300, noise=0.1):
+    """The authors' recipe, point by point."""
+    moons, classes = make_moons(n, noise=noise, random_state=seed)
+    points, labels = moons.tolist(), [2 * c - 1 for c in classes.tolist()]
+    moved = [(a - 0.5, b - 0.3 * y) for (a, b), y in zip(points, labels)]
+    centre = sum(b for _, b in moved) / n
+    out = []
+    for (a, b), y in zip(moved, labels):
+        second = abs(b - centre) * -y
+        second = second - y * delta
+        out.append((second, a))
+    return np.array(out), np.array(labels, float)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("delta", [-0.1, 0.1])
+def test_two_moons_follow_the_published_recipe(seed, delta):
+    X, y = datasets.two_moons(seed, delta)
+    expected, labels = published_recipe(seed, delta)
+    np.testing.assert_allclose(X, expected, atol=1e-12)
+    assert np.array_equal(y, labels)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.floats(1e-6, 2))
+def test_a_positive_delta_makes_the_horizontal_sign_the_label_with_a_gap_of_two_delta(seed, delta):
+    X, y = datasets.two_moons(seed, delta, n=50)
+    assert np.array_equal(np.sign(X[:, 0]), -y)
+    assert np.abs(X[:, 0]).min() >= delta * (1 - 1e-12)
+    closer, _ = datasets.two_moons(seed, 0.0, n=50)
+    np.testing.assert_allclose(np.abs(X[:, 0]) - np.abs(closer[:, 0]), delta, atol=1e-12)
+
+
+def test_a_negative_delta_makes_the_classes_overlap_horizontally():
+    X, y = datasets.two_moons(0, -0.1)
+    wrong = np.mean(np.sign(X[:, 0]) == y)
+    assert 0.01 < wrong < 0.4
+
+
+@settings(deadline=None)
+@given(st.floats(-360, 360))
+def test_rotation_preserves_lengths_and_turns_counter_clockwise(degrees):
+    X, y = datasets.two_moons(0, 0.1, n=40)
+    turned, same = datasets.two_moons(0, 0.1, n=40, rotation=degrees)
+    z = (X[:, 0] + 1j * X[:, 1]) * np.exp(1j * math.radians(degrees))
+    np.testing.assert_allclose(turned, np.stack([z.real, z.imag], 1), atol=1e-12)
+    assert np.array_equal(y, same)
+
+
+def test_two_moons_hold_both_classes_alike_and_depend_on_the_seed():
+    X, y = datasets.two_moons(3, n=300)
+    assert X.shape == (300, 2)
+    assert (X.dtype, y.dtype) == (np.float64, np.float64)
+    assert y.sum() == 0
+    assert np.array_equal(X, datasets.two_moons(3, n=300)[0])
+    assert not np.array_equal(X, datasets.two_moons(4, n=300)[0])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"n": 1}, "n must be >= 2, got 1"),
+        ({"noise": -0.1}, "noise must be >= 0, got -0.1"),
+        ({"delta": float("nan")}, "delta and rotation must be finite, got nan"),
+        ({"rotation": float("inf")}, "got 0.1 and inf"),
+        ({"seed": -1}, "-1"),
+    ],
+)
+def test_two_moons_refuse_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.two_moons(**arguments)
+
+
+# --- digits ---------------------------------------------------------------------------------
+
+
+def idx(array):
+    """An array of bytes in MNIST's format."""
+    return b"\0\0\x08" + bytes([array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + (
+        array.astype(np.uint8).tobytes()
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("shape", [(5,), (4, 3, 2), (0,)])
+def test_idx_files_are_read(pack, shape, tmp_path):
+    array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    (tmp_path / "file").write_bytes(pack(idx(array)))
+    read = datasets.read_idx(tmp_path / "file")
+    assert read.dtype == np.uint8
+    assert np.array_equal(read, array)
+
+
+GOOD = idx(np.arange(100))
+PACKED = gzip.compress(np.random.default_rng(0).bytes(2000))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD[:-1], r"should hold 100 bytes of shape \(100,\), it holds 99"),
+        (GOOD + b"!", "it holds 101"),
+        (GOOD[:6], "not an IDX file"),
+        (b"", "not an IDX file"),
+        (b"<!DOCTYPE html><html>", "not an IDX file.*<!DO"),
+        (b"\0\0\x0d\x01" + GOOD[4:], "not an IDX file of unsigned bytes"),
+        (b"\0\0\x08\0" + GOOD[4:], "should hold 1 bytes"),
+        (PACKED[:-500], "truncated or damaged gzip"),
+        (PACKED[:200] + b"damage" + PACKED[206:], "truncated or damaged gzip"),
+    ],
+)
+def test_a_file_that_is_not_idx_is_named_with_what_to_do(content, message, tmp_path):
+    (tmp_path / "images").write_bytes(content)
+    with pytest.raises(fetch.CorruptData, match=message) as error:
+        datasets.read_idx(tmp_path / "images")
+    assert str(tmp_path / "images") in str(error.value)
+    assert "fetch it again" in str(error.value)
+
+
+def test_mnist_is_read_in_the_order_of_its_files(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (6, 28, 28), dtype=np.uint8)
+    paths = {key: tmp_path / key for key in ("train-images", "train-labels")}
+    paths["train-images"].write_bytes(gzip.compress(idx(images)))
+    paths["train-labels"].write_bytes(idx(np.arange(6)))
+    monkeypatch.setattr(fetch, "mnist", lambda download=True: paths)
+    mnist = datasets.digits()
+    assert (mnist.name, len(mnist)) == ("MNIST", 6)
+    assert np.array_equal(mnist.images, images)
+    assert mnist.digits.tolist() == list(range(6))
+    assert mnist[2:4].digits.tolist() == [2, 3]
+    assert mnist[2:4].name == "MNIST"
+
+
+def test_without_mnist_the_embedded_digits_serve_and_one_line_says_so(monkeypatch, capsys):
+    def unavailable(download=True):
+        raise fetch.DataUnavailable("no server")
+
+    monkeypatch.setattr(fetch, "mnist", unavailable)
+    digits = datasets.digits()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1
+    assert digits.name in lines[0]
+    assert "MNIST" in lines[0]
+    assert "stand-in" in digits.name
+    assert datasets.colored_mnist(digits).name == digits.name
+
+
+def test_a_corrupt_mnist_is_not_papered_over(monkeypatch):
+    def corrupt(download=True):
+        raise fetch.CorruptData("wrong hash")
+
+    monkeypatch.setattr(fetch, "mnist", corrupt)
+    with pytest.raises(fetch.CorruptData):
+        datasets.digits()
+
+
+def test_the_embedded_digits_are_scikit_learns_shuffled():
+    digits, bunch = datasets.embedded_digits(), load_digits()
+    assert digits.images.shape == (1797, 8, 8)
+    assert digits.images.dtype == np.uint8
+    assert digits.images.max() == 255
+    assert np.bincount(digits.digits).tolist() == np.bincount(bunch.target).tolist()
+    assert not np.array_equal(digits.digits, bunch.target)
+    original = {(i.astype(np.uint8).tobytes(), d) for i, d in zip(bunch.images, bunch.target)}
+    shuffled = np.round(digits.images * (16 / 255)).astype(np.uint8)
+    assert {(i.tobytes(), d) for i, d in zip(shuffled, digits.digits)} == original
+
+
+# --- Colored MNIST --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def mnist():
+    """As many images as MNIST's, each telling its number and its pixels apart."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(1, 256, (60_000, 28, 28), dtype=np.uint8)
+    return datasets.Digits(images, rng.integers(0, 10, 60_000), "MNIST")
+
+
+@pytest.fixture(scope="module")
+def colored(mnist):
+    return datasets.colored_mnist(mnist, seed=0)
+
+
+def test_environments_have_the_sizes_of_the_paper(colored):
+    assert [e.X.shape for e in colored.train] == [(25_000, 2, 14, 14)] * 2
+    assert colored.test.X.shape == (10_000, 2, 14, 14)
+    assert colored.test.flat.shape == (10_000, 392)
+    assert {e.X.dtype for e in (*colored.train, colored.test)} == {np.dtype(np.float32)}
+
+
+def test_images_are_thinned_by_every_second_pixel_and_the_last_10000_are_the_test(mnist, colored):
+    expected = mnist.images[50_000:, ::2, ::2].astype(np.float32) / 255
+    np.testing.assert_array_equal(colored.test.X.sum(1), expected)
+
+
+def test_the_first_50000_images_are_shared_out_to_the_two_training_environments(mnist, colored):
+    dealt = np.concatenate([e.X.sum(1) for e in colored.train])
+    expected = mnist.images[:50_000, ::2, ::2].astype(np.float32) / 255
+    assert np.sort(dealt[:, 0, 0]).tolist() == np.sort(expected[:, 0, 0]).tolist()
+    assert not np.array_equal(dealt[:, 0, 0], expected[:, 0, 0])
+
+
+def test_channels_are_exclusive_and_the_colour_says_which_is_full(colored):
+    for e in (*colored.train, colored.test):
+        full = e.X.reshape(len(e.X), 2, -1).any(-1)
+        assert np.array_equal(full[:, 1], e.colour > 0)
+        assert np.array_equal(full[:, 0], e.colour < 0)
+
+
+def within_binomial_error(got, probability, n):
+    return abs(got - probability) < 4.5 * math.sqrt(probability * (1 - probability) / n)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labels_and_colours_are_flipped_with_the_probabilities_of_section_4_3(mnist, seed):
+    made = datasets.colored_mnist(mnist, seed)
+    test_digits = mnist.digits[50_000:]
+    clean = np.where(test_digits < 5, 1, -1)
+    for label in (-1, 1):
+        of = clean == label
+        assert within_binomial_error(np.mean(made.test.y[of] != label), 0.25, of.sum())
+    for e, flip in zip((*made.train, made.test), (0.2, 0.1, 0.9)):
+        for label in (-1, 1):
+            of = e.y == label
+            assert within_binomial_error(np.mean(e.colour[of] != label), flip, of.sum())
+    # The flips of labels and of colours are independent.
+    flipped = made.test.y != clean
+    share = np.mean(made.test.colour[flipped] != made.test.y[flipped])
+    assert within_binomial_error(share, 0.9, flipped.sum())
+
+
+def test_the_training_labels_belong_to_their_images():
+    images = np.repeat(np.arange(10, dtype=np.uint8), 600)[:, None, None] * np.ones(
+        (1, 28, 28), np.uint8
+    )
+    digits = datasets.Digits(images, np.repeat(np.arange(10), 600), "MNIST")
+    made = datasets.colored_mnist(digits, colour_flips=(0, 0, 1), label_flip=0)
+    for e in (*made.train, made.test):
+        digit = np.round(e.X.max((1, 2, 3)) * 255)
+        assert np.array_equal(e.y, np.where(digit < 5, 1, -1))
+    assert all(np.array_equal(e.colour, e.y) for e in made.train)
+    assert np.array_equal(made.test.colour, -made.test.y)
+
+
+def test_a_seed_makes_the_same_data_again_and_another_seed_does_not():
+    digits = datasets.embedded_digits()
+    one, two, other = (datasets.colored_mnist(digits, seed) for seed in (7, 7, 8))
+    for a, b, c in zip((*one.train, one.test), (*two.train, two.test), (*other.train, other.test)):
+        assert np.array_equal(a.X, b.X)
+        assert np.array_equal(a.y, b.y)
+        assert not np.array_equal(a.y, c.y)
+
+
+def test_of_the_embedded_digits_a_third_is_kept_for_the_test():
+    made = datasets.colored_mnist(datasets.embedded_digits(), train_size=100)
+    assert [len(e.y) for e in (*made.train, made.test)] == [50, 50, 599]
+    assert made.test.X.shape[1:] == (2, 8, 8)
+
+
+def test_the_four_variants_differ_in_digit_and_colour_alone():
+    e = datasets.colored_mnist(datasets.embedded_digits()).test
+    made = {name: datasets.variant(e, name) for name in datasets.ENVIRONMENTS}
+    assert made["colored-digits"] is e
+    for variant in made.values():
+        assert np.array_equal(variant.y, e.y)
+        assert variant.X.shape == e.X.shape
+        assert variant.X.dtype == np.float32
+    assert not made["grayscale-blank"].X.any()
+    cards = made["colored-blank"].X
+    assert np.array_equal(cards[:, 1, 0, 0], (e.colour > 0).astype(np.float32))
+    assert np.array_equal(cards.sum(1), np.ones_like(cards[:, 0]))
+    assert np.ptp(cards, axis=(2, 3)).max() == 0
+
+
+def test_grayscale_images_hold_the_digit_and_no_colour():
+    digits = datasets.embedded_digits()
+    red, green = (datasets.colored_environment(digits, flip, stream(0, "x"), 0) for flip in (0, 1))
+    assert np.array_equal(red.colour, -green.colour)
+    gray = datasets.grayscale(red).X
+    assert np.array_equal(gray, datasets.grayscale(green).X)
+    assert np.array_equal(gray[:, 0], gray[:, 1])
+    np.testing.assert_allclose(gray.sum(1), digits.images / 255, rtol=1e-6)
+
+
+def test_an_unknown_variant_is_refused():
+    e = datasets.colored_mnist(datasets.embedded_digits()).test
+    with pytest.raises(ValueError, match=r"test environments are .*got 'blank'"):
+        datasets.variant(e, "blank")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"train_size": 1}, "train_size must be between 2 and 1198, got 1"),
+        ({"train_size": 1199}, "got 1199"),
+        ({"label_flip": 1.5}, "label_flip must be a probability, got 1.5"),
+        ({"colour_flips": (0.2, -0.1, 0.9)}, "colour_flip must be a probability, got -0.1"),
+        ({"colour_flips": (0.2, float("nan"), 0.9)}, "got nan"),
+        ({"seed": -3}, "got -3"),
+    ],
+)
+def test_colored_mnist_refuses_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        datasets.colored_mnist(datasets.embedded_digits(), **arguments)

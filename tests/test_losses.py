@@ -1,0 +1,151 @@
+"""Losses against plain NumPy formulas in float64, and their gradients against closed forms."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+
+from gsutils.losses import check_lam, logistic, spectral_decoupling
+
+finite = st.floats(-900, 900)
+lams = st.floats(0, 10)
+# Logits (..., n) with none, one or two leading axes, and labels of the same shape.
+batches = array_shapes(min_dims=1, max_dims=3, max_side=4).flatmap(
+    lambda shape: st.tuples(
+        arrays(float, shape, elements=finite),
+        arrays(float, shape, elements=st.sampled_from([-1.0, 1.0])),
+    )
+)
+
+
+def sigmoid(u):
+    return (1 + np.tanh(u / 2)) / 2
+
+
+def example(runs=3, n=8):
+    rng = np.random.default_rng(0)
+    logits, y = rng.normal(size=(runs, n)) * 3, np.sign(rng.normal(size=n))
+    return torch.from_numpy(logits), torch.from_numpy(y)
+
+
+@settings(deadline=None)
+@given(batches)
+def test_logistic_loss_is_the_mean_of_log_one_plus_exp(batch):
+    logits, y = batch
+    expected = np.logaddexp(0, -y * logits).mean(-1)
+    got = logistic(torch.from_numpy(logits), torch.from_numpy(y))
+    # From 20 on PyTorch's softplus is the identity: a relative error of at most e^-20 / 20.
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1.1e-10, atol=1e-300)
+
+
+@settings(deadline=None)
+@given(batches, lams, finite)
+def test_penalty_is_half_lam_times_the_mean_square(batch, lam, gamma):
+    logits, y = batch
+    expected = lam / 2 * ((logits - gamma) ** 2).mean(-1)
+    got = spectral_decoupling(torch.from_numpy(logits), torch.from_numpy(y), lam, gamma)
+    np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12, atol=1e-300)
+
+
+@settings(deadline=None)
+@given(batches, lams)
+def test_autograd_gives_the_closed_form_gradient(batch, lam):
+    logits, y = batch
+    n = logits.shape[-1]
+    leaf = torch.from_numpy(logits).requires_grad_()
+    labels = torch.from_numpy(y)
+    (logistic(leaf, labels) + spectral_decoupling(leaf, labels, lam)).sum().backward()
+    expected = (-sigmoid(-y * logits) * y + lam * logits) / n
+    np.testing.assert_allclose(leaf.grad.numpy(), expected, rtol=3e-9, atol=3e-9)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_logits_of_900_cost_900_or_nothing_and_have_finite_gradients(dtype):
+    logits = torch.tensor([[-900.0], [900.0]], dtype=dtype, requires_grad=True)
+    value = logistic(logits, torch.ones(1, dtype=dtype))
+    assert value.tolist() == [900.0, 0.0]
+    value.sum().backward()
+    assert logits.grad.flatten().tolist() == [-1.0, 0.0]
+
+
+def test_labels_may_be_shared_by_all_runs():
+    logits, y = example()
+    assert torch.equal(logistic(logits, y), logistic(logits, y.expand(3, 8)))
+
+
+def test_integer_labels_are_labels():
+    logits, y = example()
+    assert torch.equal(logistic(logits, y.long()), logistic(logits, y))
+
+
+def test_a_pair_holds_the_values_of_class_minus_one_and_plus_one():
+    logits, y = example()
+    got = spectral_decoupling(logits, y, lam=(0.2, 0.7), gamma=(0.44, 2.5))
+    lam, gamma = np.where(y > 0, 0.7, 0.2), np.where(y > 0, 2.5, 0.44)
+    expected = (lam / 2 * (logits.numpy() - gamma) ** 2).mean(-1)
+    np.testing.assert_allclose(got, expected, rtol=1e-12)
+
+
+def test_a_tensor_holds_one_value_per_run():
+    logits, y = example()
+    lam, gamma = torch.tensor([0.0, 0.5, 2.0]), torch.tensor([1.0, -1.0, 0.0])
+    got = spectral_decoupling(logits, y, lam.double(), gamma.double())
+    alone = [spectral_decoupling(logits[r], y, float(lam[r]), float(gamma[r])) for r in range(3)]
+    np.testing.assert_allclose(got, alone, rtol=1e-12)
+
+
+def test_a_scalar_tensor_is_a_number():
+    logits, y = example()
+    assert torch.equal(
+        spectral_decoupling(logits, y, torch.tensor(0.5)), spectral_decoupling(logits, y, 0.5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (torch.tensor([0.0, 1.0]), r"-1 or \+1, got \[0.0\]; for labels 0/1 use 2 \* y - 1"),
+        (torch.tensor([False, True]), r"got \[False, True\]"),
+        (torch.tensor([float("nan"), 1.0]), r"got \[nan\]"),
+        (torch.tensor([2, 1]), r"got \[2\]"),
+        (torch.ones(3), r"shape of logits, \(5, 2\).* got \(3,\)"),
+        (torch.ones(5, 1), r"got \(5, 1\)"),
+    ],
+)
+def test_wrong_labels_are_refused(y, message):
+    logits = torch.zeros(5, 2)
+    with pytest.raises(ValueError, match=message):
+        logistic(logits, y)
+    with pytest.raises(ValueError, match=message):
+        spectral_decoupling(logits, y, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("lam", "message"),
+    [
+        (-0.1, "lam must be a finite number >= 0, got -0.1"),
+        (float("nan"), "got nan"),
+        (float("inf"), "got inf"),
+        ((0.1, -0.2), "got -0.2"),
+        ((0.1, 0.2, 0.3), r"number or a pair .*got \(0.1, 0.2, 0.3\)"),
+        (torch.tensor([0.1, -0.5]), "got -0.5"),
+        (torch.tensor([0.1, float("nan")]), "got nan"),
+        (torch.ones(3), r"one value per run, shape \(2,\), got \(3,\)"),
+    ],
+)
+def test_a_wrong_lam_is_refused(lam, message):
+    with pytest.raises(ValueError, match=message):
+        spectral_decoupling(torch.zeros(2, 4), torch.ones(4), lam)
+
+
+@pytest.mark.parametrize("gamma", [(1.0,), torch.ones(3)])
+def test_a_gamma_of_the_wrong_shape_is_refused(gamma):
+    with pytest.raises(ValueError, match="gamma must"):
+        spectral_decoupling(torch.zeros(2, 4), torch.ones(4), 0.1, gamma)
+
+
+def test_a_wrong_coefficient_is_named():
+    with pytest.raises(ValueError, match=r"beta must be a finite number >= 0, got -1"):
+        check_lam(-1, "beta")

@@ -1,0 +1,247 @@
+"""The training loop against torch.optim, and runs together against the same runs alone."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from gsutils import evaluate, losses, progress
+from gsutils.nets import MLP
+from gsutils.train import SGD, Adam, TrainingDiverged, fit, resolve_device
+
+torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
+
+RNG = np.random.default_rng(0)
+X = torch.from_numpy(RNG.normal(size=(30, 2)))
+Y = torch.from_numpy(np.sign(RNG.normal(size=30)))
+
+
+def network(seeds=(0, 1, 2), **options):
+    return MLP((2, 16, 8, 1), seeds, **options).double()
+
+
+def loss(logits, step):
+    return losses.logistic(logits, Y.to(logits)) + losses.spectral_decoupling(
+        logits, Y.to(logits), 0.05
+    )
+
+
+def assert_same_weights(net, other, run=0, tolerance=1e-10):
+    alone = net.single(run)
+    for mine, theirs in zip(alone.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=tolerance, atol=tolerance)
+
+
+PAIRS = [
+    (SGD(0.1), torch.optim.SGD, {"lr": 0.1}),
+    (SGD(0.05, 0.9), torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}),
+    (
+        SGD(0.05, 0.9, 0.02),
+        torch.optim.SGD,
+        {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.02},
+    ),
+    (Adam(0.01), torch.optim.Adam, {"lr": 0.01}),
+    (Adam(0.01, 0.1), torch.optim.Adam, {"lr": 0.01, "weight_decay": 0.1}),
+    (
+        Adam(0.01, betas=(0.5, 0.9), eps=1e-3),
+        torch.optim.Adam,
+        {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-3},
+    ),
+]
+
+
+@pytest.mark.parametrize(("mine", "theirs", "options"), PAIRS)
+def test_the_optimizers_are_those_of_pytorch(mine, theirs, options):
+    net, plain = network(seeds=(3,)), network(seeds=(3,))
+    optimizer = theirs(plain.parameters(), **options)
+    fit(net, loss, X, steps=30, optimizer=mine)
+    for step in range(30):
+        optimizer.zero_grad()
+        loss(plain(X), step).sum().backward()
+        optimizer.step()
+    assert_same_weights(net, plain)
+
+
+@pytest.mark.parametrize("make", [lambda lr, wd: SGD(lr, 0.9, wd), Adam])
+def test_learning_rate_and_weight_decay_may_differ_from_run_to_run(make):
+    lr, decay = torch.tensor([0.01, 0.05, 0.002]), torch.tensor([0.0, 0.1, 0.5])
+    net = network()
+    fit(net, loss, X, steps=20, optimizer=make(lr.double(), decay.double()))
+    for run in range(3):
+        alone = network(seeds=(run,))
+        optimizer = make(float(lr[run].double()), float(decay[run].double()))
+        fit(alone, loss, X, steps=20, optimizer=optimizer)
+        assert_same_weights(net, alone, run)
+
+
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"batch_norm": True}])
+def test_a_member_of_a_batch_trains_as_it_does_alone(options):
+    net = network(**options)
+    together = fit(net, loss, X, steps=20, optimizer=SGD(0.1, 0.9))
+    for run in range(3):
+        single = network(seeds=(run,), **options)
+        alone = fit(single, loss, X, steps=20, optimizer=SGD(0.1, 0.9))
+        assert_same_weights(net, single, run)
+        np.testing.assert_allclose(together["loss"][:, run], alone["loss"][:, 0], rtol=1e-9)
+
+
+def test_training_twice_gives_the_same_numbers():
+    one, two = (
+        fit(network(dropout=0.3), loss, X, steps=10, optimizer=Adam(0.01)) for _ in range(2)
+    )
+    assert np.array_equal(one["loss"], two["loss"])
+
+
+def test_the_history_holds_what_was_asked_for_at_the_steps_asked_for():
+    seen = []
+
+    def measure(net):
+        seen.append(net.training)
+        return {"accuracy": evaluate.accuracy(net(X), Y)}
+
+    net = network()
+    before = loss(net(X), 0).detach().numpy()
+    history = fit(net, loss, X, steps=10, optimizer=SGD(0.1), measure=measure, record_at=[7, 0, 3])
+    assert history.steps.tolist() == [0, 3, 7, 10]
+    assert {name: values.shape for name, values in history.metrics.items()} == {
+        "loss": (4, 3),
+        "accuracy": (4, 3),
+    }
+    np.testing.assert_allclose(history["loss"][0], before)
+    np.testing.assert_allclose(history["loss"][-1], loss(net(X), 10).detach())
+    np.testing.assert_allclose(history["accuracy"][-1], evaluate.accuracy(net(X), Y).detach())
+    assert seen == [False] * 4
+    assert not net.training
+
+
+def test_by_default_some_forty_steps_are_recorded_first_and_last_among_them():
+    steps = fit(network((0,)), loss, X, steps=300, optimizer=SGD(0.01)).steps
+    assert (steps[0], steps[-1]) == (0, 300)
+    assert 20 < len(steps) < 50
+    assert np.all(np.diff(steps) > 0)
+    assert np.diff(steps)[0] < np.diff(steps)[-1]
+
+
+def test_the_loss_is_told_the_step():
+    told = []
+
+    def stepwise(logits, step):
+        told.append(step)
+        return loss(logits, step)
+
+    fit(network((0,)), stepwise, X, steps=4, optimizer=SGD(0.01))
+    assert told == [0, 1, 2, 3, 4]
+
+
+def test_a_diverging_run_stops_with_its_number_and_its_step():
+    net = network()
+    with pytest.raises(TrainingDiverged, match=r"loss of run 1 is \S+ at step 25 .*lower the lear"):
+        fit(net, loss, X, steps=500, optimizer=SGD(torch.tensor([0.01, 1e30, 0.01]).double()))
+
+
+def test_a_run_that_diverges_at_the_very_end_is_seen_too():
+    net = network((0,))
+    with pytest.raises(TrainingDiverged, match="run 0 is nan at step 3"):
+        fit(
+            net, lambda z, step: loss(z, step) * (float("nan") if step == 3 else 1), X, steps=3,
+            optimizer=SGD(0.01),
+        )  # fmt: skip
+
+
+def test_bfloat16_products_stay_close_and_weights_stay_float32():
+    histories = {}
+    for precision in ("float32", "bfloat16"):
+        net = network().float()
+        histories[precision] = fit(
+            net, loss, X.float(), steps=100, optimizer=SGD(0.1, 0.9), precision=precision
+        )
+        assert {p.dtype for p in net.parameters()} == {torch.float32}
+    plain, half = (histories[p]["loss"] for p in ("float32", "bfloat16"))
+    np.testing.assert_allclose(plain, half, rtol=0.05)
+    assert not np.array_equal(plain, half)
+    assert (half[-1] < half[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"steps": 0}, "steps must be >= 1, got 0"),
+        ({"precision": "float16"}, "precision must be in .*got 'float16'"),
+        ({"record_at": [0, 11]}, r"record_at must lie in 0..10, got 0..11"),
+        ({"record_at": [-1]}, r"got -1..10"),
+        ({"optimizer": SGD(-0.1)}, "lr must be finite and >= 0, got -0.1"),
+        ({"optimizer": SGD(float("nan"))}, "lr must be finite and >= 0, got nan"),
+        ({"optimizer": Adam(0.1, -1)}, "weight_decay must be finite and >= 0, got -1"),
+        ({"optimizer": Adam(torch.ones(2))}, r"lr must be a number or \(3,\).*got \(2,\)"),
+        ({"loss": lambda z, step: z.mean()}, r"one value per run, \(3,\), got \(\)"),
+    ],
+)
+def test_wrong_arguments_are_refused(change, message):
+    arguments = {"loss": loss, "steps": 10, "optimizer": SGD(0.1)} | change
+    with pytest.raises(ValueError, match=message):
+        fit(network(), arguments.pop("loss"), X, **arguments)
+
+
+def test_auto_is_cuda_where_there_is_one(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert resolve_device("auto") == torch.device("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert resolve_device("auto") == torch.device("cpu")
+    assert resolve_device(torch.device("cpu")) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("device", ["gpu", "", "meta", None, torch.device("meta")])
+def test_an_unknown_device_is_refused(device):
+    with pytest.raises(ValueError, match="device must be 'auto', 'cpu' or 'cuda"):
+        resolve_device(device)
+
+
+@pytest.mark.parametrize("device", ["cuda:7", torch.device("cuda:7")])
+def test_a_gpu_that_is_not_there_is_refused(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ValueError, match=r"cuda.*7.* was asked for, .* 0 CUDA GPUs"):
+        resolve_device(device)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+def test_cuda_gives_the_numbers_of_the_cpu():
+    results = []
+    for device in ("cpu", "cuda"):
+        history = fit(
+            network(dropout=0.2).to(device), loss, X.to(device), steps=20, optimizer=Adam(0.01)
+        )
+        results.append(history["loss"])
+    np.testing.assert_allclose(*results, rtol=1e-9)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_silent_when_nobody_watches(monkeypatch, capfd):
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    fit(network((0,)), loss, X, steps=5, optimizer=SGD(0.1))
+    assert sys.stderr.getvalue() == ""
+    assert capfd.readouterr() == ("", "")
+
+
+def test_progress_shows_in_a_terminal(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    fit(network((0,)), loss, X, steps=5, optimizer=SGD(0.1), title="two moons")
+    assert "two moons" in sys.stderr.getvalue()
+
+
+def test_a_person_watches_a_live_notebook_but_not_a_build(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
+    assert not progress.person_watches()
+    monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
+    assert progress.person_watches()
+    monkeypatch.delenv("JPY_SESSION_NAME")
+    monkeypatch.setitem(sys.modules, "google.colab", sys)
+    assert progress.person_watches()

@@ -1,0 +1,36 @@
+"""Draw the picture of the README and of the first page: Figure 1 (a-c), by chapter 1's code.
+
+Run ``python -m tools.picture`` after a change that moves the figure.
+"""
+
+from pathlib import Path
+
+import matplotlib
+
+from gsutils import plots
+from gsutils.experiments import two_moons
+from gsutils.prose import pm
+
+TARGET = Path(__file__).resolve().parents[1] / "book" / "_static" / "fig1.png"
+
+
+def draw(target: Path = TARGET) -> Path:
+    """Train the ten seeds of Figure 1 (about 20 s on two CPU cores) and write the picture."""
+    matplotlib.use("agg")
+    import matplotlib.pyplot as plt
+
+    titles = ("classes overlap", "a small gap", "a small gap, spectral decoupling")
+    with plots.style():
+        fig, axes = plt.subplots(1, 3, figsize=(10, 3.8))
+        for ax, title, run in zip(axes, titles, two_moons.train_cases("figure1").values()):
+            x1, x2, probability = run.grid()
+            plots.decision(ax, x1, x2, probability)
+            plots.points(ax, run.X[0], run.y[0])
+            plots.panel(ax, title, f"input margin {pm(run.margins)}")
+        fig.savefig(target, dpi=160)
+        plt.close(fig)
+    return target
+
+
+if __name__ == "__main__":
+    print(draw())
