@@ -289,7 +289,6 @@ ALLOWED = {
         # The mean of 0.9 and 0.8, and 0.1: what colour alone gives.
         "about 85 % training and 10 % test accuracy",
         "the 85 % of colour alone",
-        "have ten per cent accuracy",
         "colour is right 85 % of the time and shape 75 %",
         "the colour: 85 % training accuracy, 10 % test accuracy",
         "this is 85 %, all of it from colour",
@@ -297,7 +296,6 @@ ALLOWED = {
         # The authors' factor, and the settings of the quick size.
         "multiplied by 2e-5",
         "learning rate 5e-4, factor 2e-4",
-        "0.69 a coin toss",  # log 2
         "report 49.8 ± 0.6 %",  # Zhang et al. 2022, cited there
         "a test accuracy above 60 %",  # a bar that an exercise sets
     ],
