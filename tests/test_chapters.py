@@ -297,7 +297,7 @@ ALLOWED = {
         "multiplied by 2e-5",
         "learning rate 5e-4, factor 2e-4",
         "report 49.8 ± 0.6 %",  # Zhang et al. 2022, cited there
-        "a test accuracy above 60 %",  # a bar that an exercise sets
+        "a test accuracy above 55 %",  # a bar that an exercise sets
     ],
 }
 

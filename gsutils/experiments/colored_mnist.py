@@ -147,7 +147,7 @@ def train_method(
             "train": evaluate.accuracy(net(X), y),
             "test": evaluate.accuracy(net(X_test), y_test),
         },
-        record_at=range(0, settings.steps, max(1, settings.steps // 40)),
+        record_at=range(0, settings.steps, max(1, settings.steps // 25)),
         precision=settings.precision,
         title=f"{METHODS[method]} on Colored MNIST",
     )
