@@ -8,9 +8,9 @@ INSTALLED := $(VENV)/.installed
 COLAB := .colab
 PORT ?= 8000
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# Threads that wait for one another sleep. With one other job on two cores, spinning ones make the
-# small networks of chapter 1 seven times slower.
-export OMP_WAIT_POLICY = PASSIVE
+# Keep freed memory instead of giving it back at every training step: a quarter faster with glibc.
+export MALLOC_TOP_PAD_ = 67108864
+export MALLOC_TRIM_THRESHOLD_ = 268435456
 
 .PHONY: help book test notebooks serve lock clean
 .DEFAULT_GOAL := help

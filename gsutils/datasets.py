@@ -193,9 +193,14 @@ def colored_environment(
 
 @dataclass(frozen=True)
 class ColoredMNIST:
-    """Two training environments, the reversed test environment, and the data's name."""
+    """Two training environments, the reversed test environment, and the data's name.
+
+    ``validation`` has the test images in colours as reliable as those of the pooled training
+    environments: what one would have for choosing hyper-parameters without seeing the test.
+    """
 
     train: tuple[Environment, Environment]
+    validation: Environment
     test: Environment
     name: str
 
@@ -204,6 +209,7 @@ def colored_mnist(
     source: Digits,
     seed: int = 0,
     train_size: int | None = None,
+    test_size: int | None = None,
     colour_flips: tuple[float, float, float] = (0.2, 0.1, 0.9),
     label_flip: float = 0.25,
 ) -> ColoredMNIST:
@@ -218,11 +224,12 @@ def colored_mnist(
         source: MNIST's training images (60,000), or the embedded digits.
         seed: the run's seed; it sets the shuffle, the label noise and the colours.
         train_size: use just so many training images, both environments together.
+        test_size: use just so many test images.
         colour_flips: of the two training environments and the test environment.
         label_flip: the label noise of all three.
 
     Raises:
-        ValueError: more training images asked for than there are, or a probability out of range.
+        ValueError: more images asked for than there are, or a probability out of range.
     """
     is_mnist = source.images.shape[1:] == (28, 28)
     split = len(source) * 5 // 6 if is_mnist else len(source) * 2 // 3
@@ -230,6 +237,9 @@ def colored_mnist(
         source = replace(source, images=source.images[:, ::2, ::2])
     if train_size is not None and not 2 <= train_size <= split:
         raise ValueError(f"train_size must be between 2 and {split}, got {train_size}")
+    if test_size is not None and not 1 <= test_size <= len(source) - split:
+        raise ValueError(f"test_size must be between 1 and {len(source) - split}, got {test_size}")
+    held_out = source[split:][:test_size]
     order = stream(seed, "environments").permutation(split)[:train_size]
     shuffled, rng = source[order], stream(seed, "colours")
     return ColoredMNIST(
@@ -237,7 +247,10 @@ def colored_mnist(
             colored_environment(shuffled[::2], colour_flips[0], rng, label_flip),
             colored_environment(shuffled[1::2], colour_flips[1], rng, label_flip),
         ),
-        test=colored_environment(source[split:], colour_flips[2], rng, label_flip),
+        test=colored_environment(held_out, colour_flips[2], rng, label_flip),
+        validation=colored_environment(
+            held_out, sum(colour_flips[:2]) / 2, stream(seed, "validation"), label_flip
+        ),
         name=source.name,
     )
 
@@ -246,6 +259,15 @@ def grayscale(environment: Environment) -> Environment:
     """Remove the colour: both channels hold the digit, at half the ink each."""
     ink = environment.X.sum(1, keepdims=True) / 2
     return replace(environment, X=np.repeat(ink, 2, axis=1))
+
+
+def repaint(environment: Environment, colour: int) -> Environment:
+    """Paint every digit in one colour, -1 or +1, whatever its label."""
+    if colour not in (-1, 1):
+        raise ValueError(f"colour must be -1 or +1, got {colour}")
+    channels = np.array([colour < 0, colour > 0], np.float32)[:, None, None]
+    X = environment.X.sum(1, keepdims=True) * channels
+    return replace(environment, X=X, colour=np.full_like(environment.colour, colour))
 
 
 def variant(environment: Environment, name: str) -> Environment:

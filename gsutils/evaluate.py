@@ -85,7 +85,7 @@ def boundary_distance(
     X: np.ndarray,
     y: np.ndarray,
     pad: float = 1.0,
-    resolution: int = 200,
+    resolution: int = 150,
 ) -> np.ndarray:
     r"""Return the signed Euclidean distance of each point to the decision boundary, in the plane.
 

@@ -96,15 +96,15 @@ class MLP(nn.Module):
             )
         if X.ndim == 3 and X.shape[0] != self.runs:
             raise ValueError(f"X holds {X.shape[0]} runs, the network {self.runs}")
-        h = X if X.ndim == 3 else X.expand(self.runs, *X.shape)
+        h = (X if X.ndim == 3 else X.expand(self.runs, *X.shape)).mT  # (runs, d, n)
         last = len(self.weights) - 1
         for layer, weight in enumerate(self.weights):
             if self.biases:
-                f = torch.baddbmm(self.biases[layer][:, None], h, weight.mT)
+                f = torch.baddbmm(self.biases[layer][..., None], weight, h)
             else:
-                f = torch.bmm(h, weight.mT)
+                f = torch.bmm(weight, h)
             if layer == last:
-                return f[..., 0]
+                return f[:, 0]
             h = F.relu(self.norms[layer](f) if self.norms else f)
             if self.parameterisation == "ntk":
                 h = h * (2 / weight.shape[1]) ** 0.5
@@ -139,7 +139,7 @@ class MLP(nn.Module):
 
 
 class RunBatchNorm(nn.Module):
-    """Batch normalisation of (runs, n, width) over n, each run apart, with PyTorch's defaults."""
+    """Batch normalisation of (runs, width, n) over n, each run apart, with PyTorch's defaults."""
 
     running_mean: Tensor
     running_var: Tensor
@@ -152,18 +152,16 @@ class RunBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(runs, width))
 
     def forward(self, f: Tensor) -> Tensor:
-        """Return the normalised pre-activations, (runs, n, width)."""
-        runs, n, width = f.shape
-        flat = f.transpose(0, 1).reshape(n, runs * width)
+        """Return the normalised pre-activations, (runs, width, n)."""
         flat = F.batch_norm(
-            flat,
+            f.reshape(1, -1, f.shape[-1]),
             self.running_mean.view(-1),
             self.running_var.view(-1),
             self.scale.flatten(),
             self.shift.flatten(),
             training=self.training,
         )
-        return flat.view(n, runs, width).transpose(0, 1)
+        return flat.view_as(f)
 
 
 def _draw(

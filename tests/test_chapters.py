@@ -277,11 +277,10 @@ ALLOWED = {
         r"\Delta = -0.3",  # settings of the page's own tests of robustness
         r"\epsilon = 0.25",
         "step of 3e-3",  # appendix B's two steps of Adam
-        "step of 1e-4",
     ],
     "07-colored-mnist": [
         # Section 4.3: how often colour agrees with the label.
-        "0.9 and 0.8 in the two training environments, 0.1 in the test environment",
+        "0.8 and 0.9 in the two training environments, 0.1 in the test environment",
         # A quarter of the labels is noise: three quarters is the most that shape can give.
         "more than 75 % from the shape",
         "a perfect shape classifier 75 % of both",
@@ -289,14 +288,18 @@ ALLOWED = {
         # The mean of 0.9 and 0.8, and 0.1: what colour alone gives.
         "about 85 % training and 10 % test accuracy",
         "the 85 % of colour alone",
+        "above the 10 % of colour alone",
+        "the ceiling of 75 % is",
         "colour is right 85 % of the time and shape 75 %",
-        "the colour: 85 % training accuracy, 10 % test accuracy",
+        "with 85 % training and 10 % test accuracy",
         "this is 85 %, all of it from colour",
-        "A colour classifier scores 90 % and 80 %",
+        "A colour classifier scores 80 % and 90 %",
         # The authors' factor, and the settings of the quick size.
-        "multiplied by 2e-5",
+        "factor 2e-5 only sets the speed",
         "learning rate 5e-4, factor 2e-4",
-        "report 49.8 ± 0.6 %",  # Zhang et al. 2022, cited there
+        # Zhang et al. 2022, cited there.
+        "49.8 ± 0.6 % from a random start and 65.5 ± 1.1 % from a network",
+        "from 54.0 % to 68.9 %",
         "a test accuracy above 55 %",  # a bar that an exercise sets
     ],
 }

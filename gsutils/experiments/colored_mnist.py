@@ -40,6 +40,7 @@ class Settings:
         steps: updates.
         lr: Adam's learning rate.
         train_size: training images, both environments together; None for all.
+        test_size: test images; None for all.
         hidden: hidden widths.
         lam_before: coefficient of the penalty before the switch, the λ of Eq. 17.
         lam: coefficient of the penalty from the switch on.
@@ -51,6 +52,7 @@ class Settings:
     steps: int = 1001
     lr: float = 1e-4
     train_size: int | None = None
+    test_size: int | None = None
     hidden: tuple[int, ...] = (300, 300)
     lam_before: float = 0.0
     lam: float = 0.0
@@ -63,7 +65,10 @@ class Settings:
 class Trained:
     """The runs of one method: networks, data of each run, and what was recorded.
 
-    The history holds the loss and the accuracies "train" and "test" by step.
+    The history holds by step: the loss; the accuracies "train", "train 1", "train 2",
+    "validation" and "test", fractions; and "colour vote", the share of test digits on which the
+    answer changes with the learned meaning of the colour when the digit is repainted, minus the
+    share on which it changes against it.
     """
 
     method: str
@@ -126,7 +131,9 @@ def train_method(
         raise ValueError(f"method must be in {tuple(METHODS)}, got {method!r}")
     seeds, where = check_seeds(seeds), train.resolve_device(device)
     source = source or datasets.digits()
-    data = tuple(datasets.colored_mnist(source, s, settings.train_size) for s in seeds)
+    data = tuple(
+        datasets.colored_mnist(source, s, settings.train_size, settings.test_size) for s in seeds
+    )
     view = datasets.grayscale if method == "oracle" else lambda environment: environment
 
     def tensor(arrays: Iterable[np.ndarray]) -> torch.Tensor:
@@ -134,8 +141,26 @@ def train_method(
 
     X = tensor(np.concatenate([view(e).flat for e in d.train]) for d in data)
     y = tensor(np.concatenate([e.y for e in d.train]) for d in data)
-    X_test, y_test = tensor(view(d.test).flat for d in data), tensor(d.test.y for d in data)
+    first = len(data[0].train[0].y)
+    held_out = {
+        name: (tensor(view(e).flat for e in part), tensor(e.y for e in part))
+        for name, part in (
+            ("validation", [d.validation for d in data]),
+            ("test", [d.test for d in data]),
+        )
+    }
+    minus, plus = (tensor(datasets.repaint(d.test, c).flat for d in data) for c in (-1, 1))
     model = MLP((X.shape[-1], *settings.hidden, 1), seeds, init="xavier").to(where)
+
+    def measure(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+        logits = net(X)
+        return {
+            "train": evaluate.accuracy(logits, y),
+            "train 1": evaluate.accuracy(logits[:, :first], y[:, :first]),
+            "train 2": evaluate.accuracy(logits[:, first:], y[:, first:]),
+            **{name: evaluate.accuracy(net(inputs), z) for name, (inputs, z) in held_out.items()},
+            "colour vote": (torch.sign(net(plus)) - torch.sign(net(minus))).mean(-1) / 2,
+        }
 
     history = train.fit(
         model,
@@ -143,10 +168,7 @@ def train_method(
         X,
         steps=settings.steps,
         optimizer=train.Adam(settings.lr),
-        measure=lambda net: {
-            "train": evaluate.accuracy(net(X), y),
-            "test": evaluate.accuracy(net(X_test), y_test),
-        },
+        measure=measure,
         record_at=range(0, settings.steps, max(1, settings.steps // 25)),
         precision=settings.precision,
         title=f"{METHODS[method]} on Colored MNIST",
@@ -190,6 +212,7 @@ def method_settings(settings: Mapping[str, Any], method: str, source: datasets.D
         hidden=tuple(settings["hidden"]),
         precision=settings["precision"],
         train_size=settings["train_size"] if source.name == "MNIST" else None,
+        test_size=settings["test_size"] if source.name == "MNIST" else None,
     )
 
 
@@ -206,7 +229,9 @@ def _record(settings: Mapping[str, Any], seeds: tuple[int, ...], device: torch.d
             metrics[method][f"{variant} accuracy"] = run.test_accuracy(variant).tolist()
             metrics[method][f"{variant} entropy"] = run.test_entropy(variant).tolist()
         curves[method] = {"step": run.history.steps.tolist()} | {
-            name: np.round(run.history[name], 4).tolist() for name in ("train", "test")
+            name: np.round(run.history[name], 4).tolist()
+            for name in run.history.metrics
+            if name != "loss"
         }
     hashes = {"images": hashlib.sha256(source.images.tobytes()).hexdigest()}
     return Outcome(metrics, {"name": source.name} | hashes, curves)
@@ -218,6 +243,7 @@ _PUBLISHED = {
     "oracle": {"steps": 1001, "lr": 1e-4},
     "hidden": [300, 300],
     "train_size": None,
+    "test_size": None,
     "precision": "float32",
     "seeds": list(range(10)),
 }
@@ -227,6 +253,7 @@ _QUICK = {
     "oracle": {"steps": 250, "lr": 5e-4},
     "hidden": [100, 100],
     "train_size": 5000,
+    "test_size": 2000,
     "precision": "float32",
     "seeds": [0, 1],
 }

@@ -151,6 +151,7 @@ def train_case(
         steps=steps,
         optimizer=_optimizer(case),
         measure=lambda net: {"accuracy": evaluate.accuracy(net(inputs), labels)},
+        record_at=range(0, steps, max(1, steps // 10)),
         title=case.title,
     )
     return Trained(case, model, X, y, _distances(model, X, y), history)
@@ -255,7 +256,7 @@ ENTRIES = {
                 "seeds": [0, 1],
                 "steps": {"plain": 1000}
                 | dict.fromkeys(_ATTEMPTS, 1000)
-                | {"longer": 2000, "deeper": 200},
+                | {"longer": 2000, "deeper": 120},
             },
             "paper": {
                 "seeds": list(range(10)),
