@@ -36,10 +36,10 @@ def chosen_size(size: str | None = None) -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """Return a device in words, such as "CPU, 2 threads" or "NVIDIA T4"."""
+    """Return a device in words, such as "CPU (x86_64), threads: 2" or "NVIDIA T4"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}), {torch.get_num_threads()} threads"
+    return f"CPU ({platform.machine()}), threads: {torch.get_num_threads()}"
 
 
 def _setting(name: str, value: Any) -> str:
