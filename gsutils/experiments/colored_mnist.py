@@ -169,7 +169,7 @@ def train_method(
         steps=settings.steps,
         optimizer=train.Adam(settings.lr),
         measure=measure,
-        record_at=range(0, settings.steps, max(1, settings.steps // 25)),
+        record_at=range(0, settings.steps, max(1, settings.steps // 20)),
         precision=settings.precision,
         title=f"{METHODS[method]} on Colored MNIST",
     )
