@@ -248,11 +248,11 @@ _PUBLISHED = {
     "seeds": list(range(10)),
 }
 _QUICK = {
-    "erm": {"steps": 250, "lr": 5e-4},
+    "erm": {"steps": 200, "lr": 5e-4},
     "sd": {"steps": 500, "lr": 5e-4, "lam_before": 4e-5, "lam": 2.0, "switch": 150, "scale": 2e-4},
-    "oracle": {"steps": 250, "lr": 5e-4},
+    "oracle": {"steps": 200, "lr": 5e-4},
     "hidden": [100, 100],
-    "train_size": 5000,
+    "train_size": 4500,
     "test_size": 2000,
     "precision": "float32",
     "seeds": [0, 1],
