@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from functools import cache
 
 import matplotlib
-import numpy as np
 import pytest
 import torch
+from chapters import ALLOWED, CORE
 from conftest import ROOT
 from markdown_it.renderer import RendererHTML
 from myst_nb.core.read import read_myst_markdown_notebook
@@ -20,9 +20,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
 from gsutils import checks, datasets
-from gsutils.experiments import ENTRIES, colored_mnist, two_moons
-from gsutils.nets import MLP
-from gsutils.seeding import stream
+from gsutils.experiments import ENTRIES, colored_mnist
 from tools.notebook_markdown import EXTENSIONS, Directive
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
@@ -150,66 +148,12 @@ def namespace(monkeypatch):
 # --- core cells -----------------------------------------------------------------------------
 
 
-def compare_two_moons(names):
-    for seed, delta, n, noise in [(0, 0.1, 300, 0.1), (7, -0.1, 301, 0.2), (3, 0.4, 20, 0.0)]:
-        X, y = names["two_moons_by_hand"](seed, delta, n=n, noise=noise)
-        expected, labels = datasets.two_moons(seed, delta, n, noise)
-        np.testing.assert_allclose(X, expected, atol=1e-12)
-        assert np.array_equal(y, labels)
-
-
-def compare_train(names):
-    for name in ("plain", "sd"):
-        trained = two_moons.train_case(two_moons.CASES[name], seeds=[3, 8], steps=40)
-        for run, seed in enumerate(trained.model.seeds):
-            network = MLP((2, 500, 1), range(10)).single(seed)  # the weights before training
-            X, y = (torch.from_numpy(a[run]).float() for a in (trained.X, trained.y))
-            names["train_by_hand"](network, X, y, lam=two_moons.CASES[name].lam, steps=40)
-            torch.testing.assert_close(
-                network(X)[0].detach(), trained.model(X)[run].detach(), rtol=1e-3, atol=1e-4
-            )
-
-
-def compare_colour(names):
-    digits = datasets.embedded_digits()
-    for flip, label_flip in [(0.2, 0.25), (0.9, 0.25), (0.5, 0.0)]:
-        X, y, colour = names["colour_by_hand"](
-            digits.images, digits.digits, flip, stream(5, "test"), label_flip
-        )
-        expected = datasets.colored_environment(digits, flip, stream(5, "test"), label_flip)
-        np.testing.assert_allclose(X, expected.X, atol=1e-6)
-        assert np.array_equal(y, expected.y)
-        assert np.array_equal(colour, expected.colour)
-
-
-def compare_sd_schedule(names):
-    published = ENTRIES["table2"].settings["paper"]["sd"]
-    settings = colored_mnist.Settings(**published)
-    rng = stream(0, "test")
-    logits = torch.from_numpy(rng.normal(size=(3, 50))) * 3
-    y = torch.from_numpy(np.sign(rng.normal(size=50)))
-    for step in (0, 449, 450, 2000):
-        torch.testing.assert_close(
-            names["published_sd_loss"](logits, y, step),
-            colored_mnist.objective(settings, logits, y, step),
-        )
-
-
-# Each tag core-NAME, and how its cell is compared with the package.
-CORE = {
-    "two-moons": compare_two_moons,
-    "train": compare_train,
-    "colour": compare_colour,
-    "sd-schedule": compare_sd_schedule,
-}
-
-
 @pytest.mark.parametrize(
     ("name", "core"),
     [(name, core) for name in CHAPTERS for core in page(PAGES[name]).tagged("core-")],
 )
 def test_a_core_cell_does_what_the_package_does(name, core, namespace):
-    assert core in CORE, f"add a comparison of the cell core-{core} to CORE"
+    assert core in CORE, f"add a comparison of the cell core-{core} to tests/chapters"
     names = namespace(PAGES[name])
     for other, cell in page(PAGES[name]).tagged("core-").items():
         exec(cell.source, names)  # a core may use those above it
@@ -266,43 +210,6 @@ ANYWHERE = [
     r"CC BY \d\.\d",
     rf"{GLUED}(?=\s?(\\?%|per\s?cent\b))",  # a glued value
 ]
-
-# Phrases with numbers that are not results of ours: settings, definitions, arithmetic. A
-# phrase and not a number is allowed, so that the same number typed elsewhere is still found.
-ALLOWED = {
-    "01-clever-hans": [
-        r"\Delta = -0.1",  # the gaps of Figure 1
-        r"\Delta = +0.1",
-        r"\Delta = 0.1",
-        r"\Delta = -0.3",  # settings of the page's own tests of robustness
-        r"\epsilon = 0.25",
-        "step of 3e-3",  # appendix B's two steps of Adam
-    ],
-    "07-colored-mnist": [
-        # Section 4.3: how often colour agrees with the label.
-        "0.8 and 0.9 in the two training environments, 0.1 in the test environment",
-        # A quarter of the labels is noise: three quarters is the most that shape can give.
-        "more than 75 % from the shape",
-        "a perfect shape classifier 75 % of both",
-        "Dashed: 75 %, the ceiling",
-        # The mean of 0.9 and 0.8, and 0.1: what colour alone gives.
-        "about 85 % training and 10 % test accuracy",
-        "the 85 % of colour alone",
-        "above the 10 % of colour alone",
-        "the ceiling of 75 % is",
-        "colour is right 85 % of the time and shape 75 %",
-        "with 85 % training and 10 % test accuracy",
-        "this is 85 %, all of it from colour",
-        "A colour classifier scores 80 % and 90 %",
-        # The authors' factor, and the settings of the quick size.
-        "factor 2e-5 only sets the speed",
-        "learning rate 5e-4, factor 2e-4",
-        # Zhang et al. 2022, cited there.
-        "49.8 ± 0.6 % from a random start and 65.5 ± 1.1 % from a network",
-        "from 54.0 % to 68.9 %",
-        "a test accuracy above 55 %",  # a bar that an exercise sets
-    ],
-}
 
 
 def paper_numbers():
