@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import datasets, fetch, losses, results
-from gsutils.experiments import ENTRIES, SIZES, chosen_size, colored_mnist, two_moons
+from gsutils import datasets, fetch, losses, ntk, results
+from gsutils.experiments import ENTRIES, SIZES, chosen_size, colored_mnist, responses, two_moons
 from gsutils.nets import MLP
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
@@ -17,6 +17,8 @@ torch.set_num_threads(1)  # networks this small lose more by waiting for a secon
 # What makes each entry tiny: settings to change.
 TINY = {
     "figure1": {"steps": {"plain": 20, "sd": 20}},
+    "figure1d": {"steps": {"overlap": 4, "sd": 3}},
+    "figure5": {"strengths": [2.0, 5.0], "steps": 20, "records": 5},
     "regularisers": {"steps": dict.fromkeys(set(two_moons.CASES) - {"deeper"}, 3) | {"deeper": 2}},
     "table2": {
         "erm": {"steps": 3, "lr": 1e-3},
@@ -179,6 +181,69 @@ def test_exchanged_points_keep_their_horizontal_coordinate_and_take_the_other_cl
 def test_a_case_that_makes_no_sense_is_refused(changes, message):
     with pytest.raises(ValueError, match=message):
         two_moons.train_case(two_moons.Case("wrong", **changes), [0], steps=2)
+
+
+# --- responses to features ------------------------------------------------------------------
+
+
+def test_a_gap_starves_the_curved_features_and_spectral_decoupling_feeds_them():
+    steps = dict.fromkeys(("overlap", "plain", "sd"), 400)
+    run = ENTRIES["figure1d"].record("quick", [0], "cpu", {"steps": steps})
+    straight, curved, share = (
+        {case: metrics[name][0] for case, metrics in run.metrics.items()}
+        for name in ("|z1| (straight, curved)", "|z2| (straight, curved)", "curved share")
+    )
+    assert straight["plain"] > straight["overlap"] > straight["sd"]
+    assert curved["overlap"] > curved["sd"] > 1.3 * curved["plain"]
+    assert share["sd"] > 10 * share["plain"]
+    assert run.curves["sd"]["step"][0] == 0
+    assert len(run.curves["sd"]["step"]) == len(run.curves["sd"]["curved share"])
+
+
+def test_responses_are_those_of_the_network_before_training_and_start_at_zero():
+    case = dataclasses.replace(two_moons.CASES["plain"], hidden=(40,))
+    seen = responses.follow(case, seeds=[5, 2], steps=10)
+    assert seen.steps.tolist() == list(range(11))
+    assert not seen.z[0].any()
+    for run, seed in enumerate((5, 2)):
+        X, y = datasets.two_moons(seed)
+        start = MLP((2, 40, 1), [seed])
+        U = ntk.features(ntk.ntrf(start, X), y).U
+        inputs = torch.from_numpy(X).float()
+        gained = (seen.trained.model(inputs)[run] - start(inputs)[0]).detach().double()
+        z = U.T @ (y * gained.numpy())
+        np.testing.assert_allclose(seen.z[-1, run], z, atol=1e-4)
+        pairs = {name: (one[-1, run], two[-1, run]) for name, (one, two) in seen.pairs.items()}
+        assert pairs["authors"] == pytest.approx((abs(z[1]), abs(z[6])), abs=1e-4)
+        assert np.hypot(*pairs["straight, curved"]) == pytest.approx(np.linalg.norm(z), rel=1e-4)
+
+
+def test_affine_features_are_straight_and_others_are_not():
+    X, y = datasets.two_moons(1)
+    centred = X - X.mean(0)
+    functions = np.stack([np.ones(300), centred[:, 0], centred[:, 0] * centred[:, 1] ** 2], 1)
+    basis, _ = np.linalg.qr(functions)
+    share = responses.affine_share(y[:, None] * basis, X, y)
+    np.testing.assert_allclose(share[:2], 1)
+    assert share[2] < 0.9
+    seen = responses.follow(two_moons.CASES["plain"], seeds=[1], steps=1)
+    assert seen.straight.sum() == 3
+
+
+def test_growth_is_the_speed_of_the_responses_at_zero_logits():
+    X, y = datasets.two_moons(1, n=40)
+    linear = ntk.linearise(MLP((2, 30, 1)), X)
+    U, s, _ = ntk.features(linear.Phi, y)
+    step = linear.theta0 + 1e-6 * linear.Phi.T @ (y / 2)  # every example pulls with one half
+    z = ntk.response(U, y, linear(step) - linear.logits0)
+    np.testing.assert_allclose(np.abs(z) / 1e-6, responses.growth(U, s), rtol=1e-6, atol=1e-6)
+
+
+def test_figure_1_d_has_the_published_settings():
+    paper = ENTRIES["figure1d"].settings["paper"]
+    assert paper["weight_decay"] == 2e-4
+    assert set(paper["steps"].items()) == {("overlap", 1000), ("plain", 1000), ("sd", 1000)}
+    assert paper["seeds"] == list(range(10))
 
 
 # --- Colored MNIST --------------------------------------------------------------------------

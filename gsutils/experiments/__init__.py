@@ -5,12 +5,17 @@ dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a
 CPU cores. ``paper`` is the published setting.
 
 >>> sorted(ENTRIES)
-['figure1', 'regularisers', 'table2']
+['figure1', 'figure1d', 'figure5', 'regularisers', 'table2']
 """
 
-from gsutils.experiments import colored_mnist, two_moons
+from gsutils.experiments import colored_mnist, responses, spectral_decoupling, two_moons
 from gsutils.experiments.entry import SIZES, Entry, chosen_size
 
-ENTRIES: dict[str, Entry] = {**two_moons.ENTRIES, **colored_mnist.ENTRIES}
+ENTRIES: dict[str, Entry] = {
+    **two_moons.ENTRIES,
+    **responses.ENTRIES,
+    **spectral_decoupling.ENTRIES,
+    **colored_mnist.ENTRIES,
+}
 
 __all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]

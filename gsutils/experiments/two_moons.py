@@ -83,7 +83,8 @@ class Trained:
         y: labels, (runs, n).
         distances: of each training point to the decision boundary, (runs, n), negative where it
             is misclassified.
-        history: the mean loss, and the training accuracy, by step.
+        history: the mean loss, the training accuracy, and the "logits" of the training points,
+            (records, runs, n), by step.
     """
 
     case: Case
@@ -116,7 +117,12 @@ class Trained:
 
 
 def train_case(
-    case: Case, seeds: Iterable[int], steps: int, device: str | torch.device = "auto", n: int = 300
+    case: Case,
+    seeds: Iterable[int],
+    steps: int,
+    device: str | torch.device = "auto",
+    n: int = 300,
+    record_at: Iterable[int] | None = None,
 ) -> Trained:
     """Train a case once per seed and measure the distance of each point to the boundary.
 
@@ -126,6 +132,7 @@ def train_case(
         steps: updates.
         device: "auto", "cpu" or "cuda".
         n: training points.
+        record_at: steps at which to record; default: ten, evenly spaced.
 
     Raises:
         ValueError: an argument out of range.
@@ -144,14 +151,18 @@ def train_case(
             value = value + losses.spectral_decoupling(logits, labels, case.lam)
         return value
 
+    def measure(net: torch.nn.Module) -> dict[str, torch.Tensor]:
+        logits = net(inputs)
+        return {"accuracy": evaluate.accuracy(logits, labels), "logits": logits}
+
     history = train.fit(
         model.to(where),
         loss,
         inputs,
         steps=steps,
         optimizer=_optimizer(case),
-        measure=lambda net: {"accuracy": evaluate.accuracy(net(inputs), labels)},
-        record_at=range(0, steps, max(1, steps // 10)),
+        measure=measure,
+        record_at=range(0, steps, max(1, steps // 10)) if record_at is None else record_at,
         title=case.title,
     )
     return Trained(case, model, X, y, _distances(model, X, y), history)

@@ -1,0 +1,198 @@
+r"""Two moons: how the responses to features grow while a network learns, Figure 1 (d).
+
+The features are those of the network before training (Definition 1), the responses
+:math:`z = U^\top Y (\hat y - \hat y_0)` (Eq. 4, centred). The figure draws two of them, and says
+not which; :meth:`Responses.pairs` holds three choices.
+
+>>> seen = follow(two_moons.CASES["plain"], seeds=[0], steps=20)
+>>> seen.z.shape  # records, runs, features
+(21, 1, 300)
+>>> straight, curved = (part[-1, 0] for part in seen.pairs["straight, curved"])
+>>> bool(straight > 10 * curved)
+True
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from gsutils import ntk
+from gsutils.experiments import two_moons
+from gsutils.experiments.entry import Entry, Outcome, chosen_size
+from gsutils.nets import MLP
+
+AUTHORS = (1, 6)  # eigenvectors of the authors' figure, counted from 0
+RECORDS = 50
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The responses of the runs of one case.
+
+    Attributes:
+        trained: the runs.
+        features: those of each run's network before training, on its own data.
+        z: the responses, (records, runs, r), zero at step 0; the sign of each is that of the SVD.
+    """
+
+    trained: two_moons.Trained
+    features: tuple[ntk.Features, ...]
+    z: np.ndarray
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The steps of the records, (records,)."""
+        return self.trained.history.steps
+
+    @cached_property
+    def straight(self) -> np.ndarray:
+        """Which features are straight: :func:`affine_share` above 1/2, bool (runs, r)."""
+        runs = zip(self.features, self.trained.X, self.trained.y)
+        return np.stack([affine_share(F.U, X, y) > 0.5 for F, X, y in runs])
+
+    @cached_property
+    def pairs(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Three choices of the two responses |z1| and |z2| of Figure 1 (d), (records, runs) each.
+
+        - "straight, curved": the lengths of the responses to all straight and to all other
+          features;
+        - "fastest": the two features that grow fastest at the start (:func:`growth`);
+        - "authors": numbers 1 and 6, counted from 0 by falling strength.
+        """
+        fastest = [np.argsort(-growth(F.U, F.s))[:2] for F in self.features]
+        runs = range(len(fastest))
+        one, two = (np.array(part) for part in zip(*fastest))
+        return {
+            "straight, curved": (
+                np.linalg.norm(self.z * self.straight, axis=-1),
+                np.linalg.norm(self.z * ~self.straight, axis=-1),
+            ),
+            "fastest": (np.abs(self.z[:, runs, one]), np.abs(self.z[:, runs, two])),
+            "authors": (np.abs(self.z[..., AUTHORS[0]]), np.abs(self.z[..., AUTHORS[1]])),
+        }
+
+    @property
+    def curved_share(self) -> np.ndarray:
+        """The share of |z|² that falls on features that are not straight, (records, runs)."""
+        straight, curved = self.pairs["straight, curved"]
+        return curved**2 / np.maximum(straight**2 + curved**2, np.finfo(float).tiny)
+
+
+def affine_share(U: np.ndarray, X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    r"""Return how far each feature is an affine function of the inputs, from 0 to 1.
+
+    On the training points feature j has the values :math:`s_j y_i u_{ij}`. The share is that of
+    their squared length which a least-squares fit :math:`a + b \cdot x` explains.
+
+    Args:
+        U: (n, r), of :func:`gsutils.ntk.features`.
+        X: inputs, (n, d).
+        y: labels -1/+1, (n,).
+
+    Returns:
+        (r,).
+    """
+    basis, _ = np.linalg.qr(np.column_stack([np.ones(len(X)), X]))
+    return ((basis.T @ (y[:, None] * U)) ** 2).sum(0)
+
+
+def growth(U: np.ndarray, s: np.ndarray) -> np.ndarray:
+    r"""Return how fast each response grows at the start, :math:`s_j^2 |u_j \cdot \alpha_0|`.
+
+    Near zero logits every example pulls with :math:`\alpha_0 = 1/2`.
+
+    Args:
+        U: (n, r).
+        s: strengths, (r,).
+
+    Returns:
+        (r,), logits per unit of time of the gradient flow on the sum of the losses (η = 1).
+    """
+    return s**2 * np.abs(U.sum(0)) / 2
+
+
+def follow(
+    case: two_moons.Case,
+    seeds: Iterable[int],
+    steps: int,
+    device: str | torch.device = "auto",
+) -> Responses:
+    """Train a case once per seed and record the responses, at some 50 steps, evenly spaced.
+
+    Args:
+        case: what to train.
+        seeds: one run each.
+        steps: updates.
+        device: of the training; features are computed on the CPU.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+    record_at = range(0, steps, max(1, steps // RECORDS))
+    trained = two_moons.train_case(case, seeds, steps, device, record_at=record_at)
+    start = MLP(trained.model.widths, trained.model.seeds)  # the weights before training
+    features = tuple(
+        ntk.features(ntk.ntrf(start.single(run), X), y)
+        for run, (X, y) in enumerate(zip(trained.X, trained.y))
+    )
+    gained = trained.history["logits"] - trained.history["logits"][0]
+    z = [
+        ntk.response(F.U, y, gained[:, run]) for run, (F, y) in enumerate(zip(features, trained.y))
+    ]
+    return Responses(trained, features, np.stack(z, 1))
+
+
+def follow_cases(
+    size: str | None = None, seeds: Iterable[int] | None = None, device: str = "auto"
+) -> dict[str, Responses]:
+    """Follow the three cases of Figure 1 (d), in one of the entry's two sizes."""
+    settings = ENTRIES["figure1d"].settings[chosen_size(size)]
+    return _follow(settings, settings["seeds"] if seeds is None else seeds, device)
+
+
+def _follow(
+    settings: Mapping[str, Any], seeds: Iterable[int], device: str | torch.device
+) -> dict[str, Responses]:
+    seeds, weight_decay = tuple(seeds), settings["weight_decay"]
+    return {
+        name: follow(
+            replace(two_moons.CASES[name], weight_decay=weight_decay), seeds, steps, device
+        )
+        for name, steps in settings["steps"].items()
+    }
+
+
+def _record(settings: Mapping[str, Any], seeds: tuple[int, ...], device: torch.device) -> Outcome:
+    metrics, curves = {}, {}
+    for name, seen in _follow(settings, seeds, device).items():
+        recorded = {"curved share": seen.curved_share}
+        for choice, pair in seen.pairs.items():
+            recorded |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}
+        metrics[name] = {key: values[-1].tolist() for key, values in recorded.items()}
+        curves[name] = {"step": seen.steps.tolist()}
+        curves[name] |= {key: values.tolist() for key, values in recorded.items()}
+    return Outcome(metrics, {"name": "two moons (generated)"}, curves)
+
+
+_SETTINGS: dict[str, Any] = {
+    "steps": dict.fromkeys(("overlap", "plain", "sd"), 1000),
+    "weight_decay": 2e-4,  # PyTorch's: λ = 0.06 in Eq. 5
+}
+ENTRIES = {
+    "figure1d": Entry(
+        name="figure1d",
+        title="Two moons: responses to two features in three cases (Fig. 1 d)",
+        chapter="02-ntk-linearization",
+        settings={
+            "quick": {"seeds": list(range(5)), **_SETTINGS},
+            "paper": {"seeds": list(range(10)), **_SETTINGS},
+        },
+        run=_record,
+        paper={},
+        selection="none",
+    ),
+}
