@@ -10,15 +10,31 @@ slips can be told apart. There is one module a chapter.
 
 from gsutils.checks.clever_hans import flip_share, linear_margin, sd_objective
 from gsutils.checks.colored_mnist import bayes_accuracy, colour_the_labels, sd_logit
+from gsutils.checks.decoupling import example_coupling, lam_for_margin, measure_lam
+from gsutils.checks.dual import dual_value, remaining_gradient, weights_from_pulls
+from gsutils.checks.ntk import centred_response, fix_signs, two_layer_gram
+from gsutils.checks.perturbation import lambert_alpha, lemma1_flip, starvation_sign
 from gsutils.checks.verdict import CHECKS, Verdict
 
 __all__ = [
     "CHECKS",
     "Verdict",
     "bayes_accuracy",
+    "centred_response",
     "colour_the_labels",
+    "dual_value",
+    "example_coupling",
+    "fix_signs",
     "flip_share",
+    "lam_for_margin",
+    "lambert_alpha",
+    "lemma1_flip",
     "linear_margin",
+    "measure_lam",
+    "remaining_gradient",
     "sd_logit",
     "sd_objective",
+    "starvation_sign",
+    "two_layer_gram",
+    "weights_from_pulls",
 ]
