@@ -119,6 +119,8 @@ def test_mathematics_is_typeset(page):
     sources = page.locator("article .math").count()
     assert page.locator("article .math mjx-container").count() >= sources
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+    tables = page.eval_on_selector_all("article :is(td, th)", "all => all.map(c => c.innerText)")
+    assert [cell for cell in tables if "$" in cell] == []
 
 
 def test_no_cell_printed_a_warning(page):

@@ -103,7 +103,7 @@ def _in_live_notebook() -> bool:
 def _ipywidgets() -> Any:
     """Return the package, None where it is missing."""
     try:
-        import ipywidgets  # type: ignore[import-untyped]
+        import ipywidgets
     except ImportError:
         return None
     return ipywidgets
