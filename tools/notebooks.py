@@ -81,6 +81,11 @@ def addresses(root: Path) -> tuple[str, str, str]:
     return repository, pages.rstrip("/") + "/", files
 
 
+# Code that the page hides is folded in Colab and in Jupyter too: a click opens it.
+FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
+UNSEEN = {"hide-input", "remove-cell"}
+
+
 def say(text: str) -> str:
     """The code of a cell that prints a passage with its glued values."""
     text = GLUED.sub(r"{{\1}}", text.replace("{{", "{ {"))
@@ -105,7 +110,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
         for glued, text in groups:
             text = text.strip("\n")
             if glued:
-                result.append(nbformat.v4.new_code_cell(say(text)))
+                result.append(nbformat.v4.new_code_cell(say(text), metadata=FOLDED))
             else:
                 result.append(nbformat.v4.new_markdown_cell(text))
 
@@ -114,6 +119,8 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
             add(chapter.blocks(cell.source, line))
             continue
         metadata = {k: v for k, v in cell.metadata.items() if k != "mystnb"}
+        if UNSEEN.intersection(metadata.get("tags", [])):
+            metadata |= FOLDED
         result.append(nbformat.v4.new_code_cell(cell.source, metadata=metadata))
         if caption := cell.metadata.get("mystnb", {}).get("figure", {}).get("caption"):
             label = chapter.number("figure", "", line)

@@ -14,9 +14,9 @@ from gsutils.seeding import stream
 @exercise
 def fix_signs(answer: Callable[..., Any]) -> str | None:
     """Chapter 2: the signs of a singular value decomposition, ``f(U, Vt)`` -> ``U, Vt``."""
-    Phi = stream(2, "check").normal(size=(6, 9))
-    truth, s, right = ntk.features(Phi, np.ones(6))
-    flips = np.array([1.0, -1.0, -1.0, 1.0, -1.0, 1.0])
+    truth, s, right = ntk.features(stream(2, "check").normal(size=(6, 9)), np.ones(6))
+    truth, s, right = truth[:, :4], s[:4], right[:4]  # U not square: rows are not columns
+    flips = np.array([1.0, -1.0, -1.0, 1.0])
     value = answer(truth * flips, flips[:, None] * right)
     if value is None or value is Ellipsis:
         array(value, truth.shape)
@@ -29,7 +29,7 @@ def fix_signs(answer: Callable[..., Any]) -> str | None:
         return "Only signs may change: the sizes of the entries of U and Vt must stay."
     if np.allclose(U, truth) and not np.allclose(Vt, right):
         return "U is right, but U S Vt is another matrix now: what must happen to Vt?"
-    if not np.allclose(U * s @ Vt, Phi):
+    if not np.allclose(U * s @ Vt, truth * s @ right):
         return "U S Vt must be the same matrix before and after."
     if np.allclose(U * np.sign(U.sum(0)), U) and not np.allclose(U, truth):
         return "You made the sum of each column positive; the rule is about its largest entry."

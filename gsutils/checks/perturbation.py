@@ -17,6 +17,8 @@ def lambert_alpha(answer: Callable[..., Any]) -> str | None:
     for s2, lam in ((4.0, 1.0), (0.3, 2.0), (1e8, 1e-6)):
         got = answer(s2, lam)
         if np.iscomplexobj(got):
+            if np.any(np.imag(got)):
+                return "A truly complex number: W has many branches, take the principal one."
             return "A complex number: its imaginary part is zero, so return the real part."
         alpha = number(got)
         truth = float(perturbation.permutation(np.array([s2]), lam)[0][0])
@@ -46,7 +48,7 @@ def starvation_sign(answer: Callable[..., Any]) -> str | None:
         (0.9, (9.0, 1.0), -1, "z₂* is negative: look at its size"),
         (0.3, (1.0, 9.0), 1, "feature 1 is the weaker one"),
         (0.0, (9.0, 1.0), 0, "the features are not coupled"),
-        (0.3, (9e-6, 1e-6), -1, "the strengths are tiny: is your step relative to them?"),
+        (0.3, (9e-6, 1e-6), -1, "the strengths are tiny"),
     )
     got = [number(answer(delta, np.array(s2), s2[1] / 10)) for delta, s2, *_ in cases]
     truth = [sign for _, _, sign, _ in cases]
@@ -55,6 +57,11 @@ def starvation_sign(answer: Callable[..., Any]) -> str | None:
     if got == [-sign for sign in truth]:
         return "Every sign is reversed: is the larger strength the first term of your difference?"
     for value, (delta, s2, sign, why) in zip(got, cases):
+        if value == 0 != sign:
+            return (
+                f"Zero at δ = {delta}, s2 = {s2}, where the response does change: is your step "
+                "relative to s1², and large enough to be seen?"
+            )
         if value != sign:
             return f"Wrong at δ = {delta}, s2 = {s2}, where {why}."
     return None

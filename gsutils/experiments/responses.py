@@ -188,7 +188,7 @@ ENTRIES = {
         title="Two moons: responses to two features in three cases (Fig. 1 d)",
         chapter="02-ntk-linearization",
         settings={
-            "quick": {"seeds": list(range(5)), **_SETTINGS},
+            "quick": {"seeds": list(range(3)), **_SETTINGS},
             "paper": {"seeds": list(range(10)), **_SETTINGS},
         },
         run=_record,

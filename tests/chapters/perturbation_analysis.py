@@ -139,7 +139,8 @@ RIGHT = {
 
 WRONG = {
     "lambert-alpha": [
-        (lambda s2, lam: lambertw(1 + s2 / lam) / (1 + s2 / lam), "complex"),
+        (lambda s2, lam: lambertw(1 + s2 / lam) / (1 + s2 / lam), "imaginary part is zero"),
+        (lambda s2, lam: lambertw(1 + s2 / lam, -1) / (1 + s2 / lam), "principal one"),
         (lambda s2, lam: lambertw(1 + s2 / lam).real, "c·α"),
         (lambda s2, lam: s2 / lam * lambert(s2, lam), "the response z"),
         (without_identity, "adds an identity"),
@@ -154,7 +155,8 @@ WRONG = {
         (lambda d, s2, lam: sign(d, s2, lam, size=float), "look at its size"),
         (lambda d, s2, lam: int(-np.sign(d)), "the weaker one"),
         (lambda d, s2, lam: sign(d, s2, lam) or 1, "not coupled"),
-        (absolute_step, "relative to them"),
+        (absolute_step, "relative to s1²"),
+        (lambda d, s2, lam: 1 if s2[0] < 1e-3 else sign(d, s2, lam), "strengths are tiny"),
     ],
     "lemma1-flip": [
         (lambda s2, lam: 0.0, "is a root too"),
