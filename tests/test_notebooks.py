@@ -70,7 +70,9 @@ def assert_same_numbers(notebook, page) -> int:
     assert sorted(found) == sorted(captions)
     titles = page.select(".proof > .admonition-title, .exercise > .admonition-title")
     blocks = [" ".join(title.text.split()[:2]) for title in titles]
-    found = re.findall(r"^(?:> \*\*|### )([A-Z][a-z]+ [\d.]*\d)\b.*$", text, re.MULTILINE)
+    found = re.findall(
+        r"^(?:> \*\*|### (?=Exercise))([A-Z][a-z]+ [\d.]*\d)\b.*$", text, re.MULTILINE
+    )
     assert found == blocks
     return len(tags) + len(captions) + len(blocks)
 

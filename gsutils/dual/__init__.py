@@ -14,7 +14,7 @@ Losses are sums over examples. Everything is NumPy, float64. Time has the unit o
 >>> import numpy as np
 >>> alpha = fixed_point(np.eye(2), np.array([4.0, 1.0]), lam=1.0)
 >>> np.round(response_at(alpha, np.eye(2), np.array([4.0, 1.0]), lam=1.0), 4)
-array([1.0557, 0.4011])
+array([1.0426, 0.4011])
 """
 
 import warnings
