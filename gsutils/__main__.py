@@ -107,13 +107,14 @@ def _description(entry: Entry) -> str:
 
 
 def _summary(entry: Entry, run: results.Run) -> str:
-    lines = [f"{'case':14} {'metric':26} {'ours':>17} {'paper':>17}"]
+    lines = [f"{'case':20} {'metric':26} {'ours':>17} {'paper':>17}"]
     for case, metrics in run.metrics.items():
         for metric in metrics:
             mean, std = run.summary(case, metric)
             paper = entry.paper.get(case, {}).get(metric)
             theirs = f"{paper[0]:.3f} ± {paper[1]:.3f}" if paper and paper[1] is not None else ""
-            lines.append(f"{case:14} {metric:26} {f'{mean:.3f} ± {std:.3f}':>17} {theirs:>17}")
+            ours = f"{mean:.3f} ± {std:.3f}" if len(run.seeds) > 1 else f"{mean:.3f}"
+            lines.append(f"{case:20} {metric:26} {ours:>17} {theirs:>17}")
     return "\n".join([*lines, f"{run.data['name']}; {run.device}; {run.wall_time_s} s"])
 
 
