@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import subprocess
 import tempfile
 from dataclasses import asdict, dataclass, field, fields
@@ -111,6 +112,9 @@ class Run:
         return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else np.nan
 
 
+_NUMBERS = re.compile(r"\[[-+\d.eE,\s]+\]")  # a list of numbers: one line of the file
+
+
 def folder() -> Path:
     """Return where the shipped results lie: in the package, or in the checkout around it."""
     shipped = _HERE / "_results"
@@ -130,8 +134,8 @@ def save(run: Run, out: Path | None = None) -> Path:
     handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{run.name}-")
     try:
         with os.fdopen(handle, "w") as file:
-            json.dump(asdict(run), file, allow_nan=False, indent=1, sort_keys=True)
-            file.write("\n")
+            text = json.dumps(asdict(run), allow_nan=False, indent=1, sort_keys=True)
+            file.write(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
         os.chmod(temporary, 0o644)
         os.replace(temporary, target)
     except BaseException:

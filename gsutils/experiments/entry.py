@@ -47,6 +47,15 @@ def _setting(name: str, value: Any) -> str:
     return "--set " + shlex.quote(f"{name}={json.dumps(value)}")
 
 
+def _six_digits(value: Any) -> Any:
+    """Round the numbers of nested dicts and lists: curves are drawn, and files stay small."""
+    if isinstance(value, dict):
+        return {key: _six_digits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_six_digits(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a run function returns: see the attributes of :class:`gsutils.results.Run`."""
@@ -118,7 +127,7 @@ class Entry:
             settings=used,
             seeds=list(chosen),
             metrics=outcome.metrics,
-            curves=outcome.curves,
+            curves=_six_digits(outcome.curves),
             selection=self.selection,
             data=outcome.data,
             device=device_name(where),
