@@ -90,13 +90,13 @@ class Adam:
 
 @dataclass(frozen=True)
 class History:
-    """What was recorded: ``steps`` (records,) and metrics, each (records, runs)."""
+    """What was recorded: ``steps`` (records,) and metrics, each (records, runs, ...)."""
 
     steps: np.ndarray
     metrics: dict[str, np.ndarray]
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """Return one metric, (records, runs)."""
+        """Return one metric, (records, runs, ...)."""
         return self.metrics[name]
 
 
@@ -121,7 +121,7 @@ def fit(
         X: the inputs, (n, d) or (runs, n, d), on the model's device.
         steps: the number of updates, >= 1.
         optimizer: :class:`SGD` or :class:`Adam`.
-        measure: maps the model to named metrics, each (runs,); called in evaluation mode.
+        measure: maps the model to named metrics, each (runs, ...); called in evaluation mode.
         record_at: steps at which to record, 0 (before training) to ``steps``; default: some 40,
             denser at the beginning. ``steps`` is always recorded.
         precision: "float32", or "bfloat16" for the products alone (weights stay float32).

@@ -318,7 +318,7 @@ def test_coupling_is_printed_as_in_the_paper_and_orthogonal():
         (lambda: permutation([1.0, -1.0], 1.0), "squared strengths"),
         (lambda: permutation([1.0], np.nan), "lam must be finite and > 0, got nan"),
         (lambda: equal_strengths(np.eye(2), np.ones(2), 1.0), "one number, got shape"),
-        (lambda: equal_strengths(np.ones((2, 2)), 1.0, 1.0), "U must be orthogonal"),
+        (lambda: equal_strengths(np.ones((2, 2)), 1.0, 1.0), "U must have orthonormal columns"),
         (lambda: equal_strengths(np.eye(3)[:, :2], 1.0, 1.0), r"square, got shape \(3, 2\)"),
         (lambda: lemma1(np.eye(3), [1.0, 2.0], 1.0), "s2 must hold 3 squared strengths"),
         (lambda: lemma1(np.eye(2), [1.0, 2.0], 0.0), "lam must be"),

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from gsutils.dual._margins import NotConverged, margins, multiplier
-from gsutils.dual._problem import Array, effective
+from gsutils.dual._problem import Array, check_lam, effective
 
 
 def primal_loss(
@@ -111,9 +111,7 @@ def _check_model(Phi: Array, y: Array, lam: float, kind: str) -> tuple[Array, Ar
     wrong = y[np.abs(y) != 1]
     if wrong.size:
         raise ValueError(f"labels must be -1 or +1, got {wrong[0]}; for labels 0/1 use 2 * y - 1")
-    if not 0 < lam < np.inf:
-        raise ValueError(f"lam must be finite and > 0, got {lam}; without it no optimum exists")
-    return Phi, y, float(lam)
+    return Phi, y, float(check_lam(lam))
 
 
 def _check_theta(theta: Array, Phi: Array) -> Array:

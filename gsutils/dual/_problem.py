@@ -32,6 +32,32 @@ def check_kind(kind: str) -> None:
         raise ValueError(f"kind must be in {KINDS}, got {kind!r}")
 
 
+def check_orthonormal(U: Array) -> None:
+    """Raise a ValueError unless the columns of U (..., n, r) are orthonormal."""
+    off = np.abs(U.swapaxes(-1, -2) @ U - np.eye(U.shape[-1])).max(initial=0)
+    if not off < 1e-8:
+        raise ValueError(
+            f"U must have orthonormal columns, U^T U is off by {off:.2g}; take it from "
+            "ntk.features or numpy.linalg.qr"
+        )
+
+
+def check_s2(s2: float | Array) -> Array:
+    """Return squared strengths as float64, or raise a ValueError that names those out of range."""
+    s2 = np.asarray(s2, float)
+    if not ((s2 >= 0) & (s2 < np.inf)).all():
+        raise ValueError(f"squared strengths must be finite and >= 0, got {s2}; pass s**2, not s")
+    return s2
+
+
+def check_lam(lam: float | Array) -> Array:
+    """Return λ as float64, or raise a ValueError unless it is finite and > 0."""
+    lam = np.asarray(lam, float)
+    if not ((lam > 0) & (lam < np.inf)).all():
+        raise ValueError(f"lam must be finite and > 0, got {lam}; without it no optimum exists")
+    return lam
+
+
 def check_problem(U: Array, s2: Array, lam: float | Array, kind: str) -> tuple[Array, Array, Array]:
     """Return U (..., n, r), s2 (..., r), lam (...) as float64, or say what is wrong with them."""
     U, s2, lam = (np.asarray(value, float) for value in (U, s2, lam))
@@ -44,16 +70,8 @@ def check_problem(U: Array, s2: Array, lam: float | Array, kind: str) -> tuple[A
     n, r = U.shape[-2:]
     if r > n:
         raise ValueError(f"U must have at most as many columns as rows, got {U.shape}")
-    off = np.abs(U.swapaxes(-1, -2) @ U - np.eye(r)).max()
-    if not off < 1e-8:
-        raise ValueError(
-            f"U must have orthonormal columns, U^T U is off by {off:.2g}; take it from "
-            "ntk.features or numpy.linalg.qr"
-        )
-    if not ((s2 >= 0) & (s2 < np.inf)).all():
-        raise ValueError(f"squared strengths must be finite and >= 0, got {s2}")
-    if not ((lam > 0) & (lam < np.inf)).all():
-        raise ValueError(f"lam must be finite and > 0, got {lam}; without it no optimum exists")
+    check_orthonormal(U)
+    s2, lam = check_s2(s2), check_lam(lam)
     if kind == "taylor" and r < n:
         raise ValueError(
             f"kind='taylor' (Eq. 10) needs a square U, got {U.shape}: U (S^2 + lam I) U^T adds the "

@@ -26,6 +26,7 @@ True
 import numpy as np
 
 from gsutils import dual
+from gsutils.dual._problem import check_lam, check_orthonormal, check_s2
 from gsutils.perturbation import _two_features as two
 from gsutils.perturbation._two_features import KINDS, Array, Value
 
@@ -66,7 +67,7 @@ def equal_strengths(U: Array, s2: float, lam: float) -> tuple[Array, Array]:
     U = _orthogonal(U)
     if np.ndim(s2):
         raise ValueError(f"s2 must be one number, got shape {np.shape(s2)}; see `lemma1`")
-    k = two.squared_strengths(s2) / two.positive(lam)
+    k = check_s2(s2) / check_lam(lam)
     alpha = np.full(len(U), two.uncoupled(k))
     return alpha, k * (U.T @ alpha)
 
@@ -91,7 +92,7 @@ def permutation(s2: Array, lam: Value) -> tuple[Array, Array]:
 
     Source: Eq. 13.
     """
-    k = two.squared_strengths(s2) / two.positive(lam)[..., None]
+    k = check_s2(s2) / check_lam(lam)[..., None]
     alpha = two.uncoupled(k)
     return alpha, k * alpha
 
@@ -119,7 +120,7 @@ def lemma1(U: Array, s2: Array, lam: Value) -> Array:
 
     Source: Lemma 1, Eq. 14.
     """
-    U, lam = _orthogonal(U), two.positive(lam)
+    U, lam = _orthogonal(U), check_lam(lam)
     alpha0, _ = permutation(s2, lam)
     n = U.shape[-1]
     if alpha0.shape[-1] != n:
@@ -257,9 +258,5 @@ def _orthogonal(U: Array) -> Array:
     U = np.asarray(U, float)
     if U.ndim < 2 or U.shape[-1] != U.shape[-2]:
         raise ValueError(f"U must be square, got shape {U.shape}; complete it with numpy.linalg.qr")
-    off = np.abs(U.swapaxes(-1, -2) @ U - np.eye(U.shape[-1])).max(initial=0)
-    if not off < 1e-8:
-        raise ValueError(
-            f"U must be orthogonal, U^T U is off by {off:.2g}; numpy.linalg.qr makes it so"
-        )
+    check_orthonormal(U)
     return U

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import wrightomega
 
 from gsutils import dual
+from gsutils.dual._problem import check_lam, check_s2
 
 KINDS = ("exact", "taylor", "lemma1", "sd")
 Array = np.ndarray
@@ -96,13 +97,13 @@ def pair(
         raise ValueError(f"kind must be in {KINDS}, got {kind!r}")
     if len(s2) != 2:
         raise ValueError(f"s2 must be a pair (s1^2, s2^2) of squared strengths, got {s2!r}")
-    strong, weak = (squared_strengths(value) for value in s2)
+    strong, weak = (check_s2(value) for value in s2)
     if kind == "sd" and not (strong.all() and weak.all()):
         raise ValueError(
             f"spectral decoupling needs both squared strengths > 0, got {s2!r}: at 0 the feature "
             "cannot respond, and U S^2 U^T does not cancel"
         )
-    delta, strong, weak, lam = np.broadcast_arrays(weight(delta), strong, weak, positive(lam))
+    delta, strong, weak, lam = np.broadcast_arrays(weight(delta), strong, weak, check_lam(lam))
     return delta, strong / lam, weak / lam, lam
 
 
@@ -113,17 +114,3 @@ def weight(delta: Value) -> Array:
             f"delta must lie in [-1, 1], it is an entry of an orthogonal matrix, got {delta}"
         )
     return delta
-
-
-def squared_strengths(s2: Value) -> Array:
-    s2 = np.asarray(s2, float)
-    if not ((s2 >= 0) & (s2 < np.inf)).all():
-        raise ValueError(f"squared strengths must be finite and >= 0, got {s2}; pass s**2, not s")
-    return s2
-
-
-def positive(lam: Value) -> Array:
-    lam = np.asarray(lam, float)
-    if not ((lam > 0) & (lam < np.inf)).all():
-        raise ValueError(f"lam must be finite and > 0, got {lam}; without it no optimum exists")
-    return lam
