@@ -1,8 +1,9 @@
 r"""Loss functions and penalties of logits and labels, one value per run.
 
-Logits have shape (..., n): a leading axis, where there is one, counts runs. Labels are -1/+1.
-All losses are **means** over the n examples. The paper writes sums; both have the same
-minimiser for the same ``lam`` when the penalty is a mean as well (Eq. 17 divided by n).
+Logits have shape (..., n): a leading axis, where there is one, counts runs. Labels are -1/+1;
+with K classes they are 0..K-1, int64, and logits (..., n, K). All losses are **means** over the
+n examples. The paper writes sums; both have the same minimiser for the same ``lam`` when the
+penalty is a mean as well (Eq. 17 divided by n).
 
 >>> import torch
 >>> logits, y = torch.tensor([2.0, -1.0]), torch.tensor([1.0, -1.0])
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid, softplus
 
 PerClass = float | Tensor | Sequence[float]
 
@@ -63,6 +64,104 @@ def spectral_decoupling(logits: Tensor, y: Tensor, lam: PerClass, gamma: PerClas
     check_labels(logits, y)
     lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
     return (lam * (logits - gamma).square()).mean(-1) / 2
+
+
+def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
+    r"""Return the mean cross-entropy of the softmax, :math:`-\frac1n\sum_i \log p_{i,y_i}`.
+
+    Args:
+        logits: (..., n, K).
+        y: classes 0..K-1, int64, (n,) or (..., n).
+
+    Returns:
+        (...), in nats.
+
+    Raises:
+        ValueError: shapes that do not match, or a class out of range.
+    """
+    return example_losses(logits, y.long()).mean(-1)
+
+
+def spectral_decoupling_softmax(logits: Tensor, lam: float) -> Tensor:
+    r"""Return the penalty for K classes, :math:`\frac{\lambda}{2n} \sum_i \sum_k \hat y_{ik}^2`.
+
+    Args:
+        logits: (..., n, K).
+        lam: λ >= 0.
+
+    Returns:
+        (...).
+
+    Source: Eq. 17 divided by n, the square summed over the classes.
+    """
+    check_lam(lam)
+    return lam / 2 * logits.square().sum(-1).mean(-1)
+
+
+def example_losses(logits: Tensor, y: Tensor) -> Tensor:
+    """Return each example's loss, (..., n): logistic for labels -1/+1, softmax for int64 classes.
+
+    Args:
+        logits: (..., n), or (..., n, K) for classes.
+        y: labels -1/+1 in floating point, or classes 0..K-1 in int64; (n,) or (..., n).
+    """
+    if y.dtype != torch.int64:
+        check_labels(logits, y)
+        return softplus(-y * logits)
+    classes = logits.shape[-1]
+    if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+        raise ValueError(
+            f"y must have the shape {tuple(logits.shape[:-1])} or {tuple(logits.shape[-2:-1])}, "
+            f"got {tuple(y.shape)}"
+        )
+    if not torch.compiler.is_compiling() and not 0 <= int(y.min()) <= int(y.max()) < classes:
+        raise ValueError(f"classes must be 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
+    chosen = y.expand(logits.shape[:-1])[..., None]
+    return -torch.log_softmax(logits, -1).gather(-1, chosen)[..., 0]
+
+
+def generalised_cross_entropy(logits: Tensor, y: Tensor, q: float = 0.7) -> Tensor:
+    r"""Return the mean generalised cross-entropy, :math:`\frac1n\sum_i (1 - p_i^q)/q`.
+
+    Here :math:`p_i = \sigma(y_i \hat y_i)` is the probability given to the label. Examples on
+    which the network already agrees weigh more than under cross-entropy.
+
+    Args:
+        logits: (..., n).
+        y: labels -1/+1, (n,) or (..., n).
+        q: in (0, 1]; towards 0 it is the logistic loss.
+
+    Returns:
+        (...).
+
+    Source: Zhang and Sabuncu 2018; learning from failure uses q = 0.7.
+    """
+    if not 0 < q <= 1:
+        raise ValueError(f"q must lie in (0, 1], got {q}")
+    check_labels(logits, y)
+    return -torch.expm1(q * logsigmoid(y * logits)).mean(-1) / q
+
+
+def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+    r"""Return IRMv1's penalty of one environment, in closed form.
+
+    .. math:: \Big(\frac{d}{dw} \frac1n\sum_i \log(1 + e^{-y_i w \hat y_i})\Big|_{w=1}\Big)^2
+              = \Big(\frac1n\sum_i -y_i \hat y_i\, \sigma(-y_i \hat y_i)\Big)^2
+
+    Args:
+        logits: (..., n).
+        y: labels -1/+1, (n,) or (..., n).
+        weight: of each example in the mean, summing to 1 over n; default 1/n each.
+
+    Returns:
+        (...).
+
+    Source: Arjovsky et al. 2019, IRMv1.
+    """
+    check_labels(logits, y)
+    margins = y * logits
+    slopes = -margins * torch.sigmoid(-margins)
+    return (slopes.mean(-1) if weight is None else (weight * slopes).sum(-1)).square()
 
 
 def check_labels(logits: Tensor, y: Tensor) -> None:

@@ -9,6 +9,7 @@ program; a run's numbers are those that it would have alone.
 torch.Size([3, 10])
 """
 
+import json
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -87,18 +88,23 @@ class MLP(nn.Module):
         """The number of runs."""
         return len(self.seeds)
 
-    def forward(self, X: Tensor) -> Tensor:
-        """Return the logits (runs, n) for inputs (n, d), shared by all runs, or (runs, n, d)."""
-        if X.shape[-1] != self.widths[0] or X.ndim not in (2, 3):
+    def forward(self, X: Tensor, columns: Tensor | None = None) -> Tensor:
+        """Return the logits (runs, n) for inputs (n, d), shared by all runs, or (runs, n, d).
+
+        Where ``columns`` (c,) is given, X holds these inputs alone, and the others are zero.
+        """
+        inputs = self.widths[0] if columns is None else len(columns)
+        if X.shape[-1] != inputs or X.ndim not in (2, 3):
             raise ValueError(
-                f"X must be (n, {self.widths[0]}) or (runs, n, {self.widths[0]}), "
-                f"got {tuple(X.shape)}"
+                f"X must be (n, {inputs}) or (runs, n, {inputs}), got {tuple(X.shape)}"
             )
         if X.ndim == 3 and X.shape[0] != self.runs:
             raise ValueError(f"X holds {X.shape[0]} runs, the network {self.runs}")
         h = (X if X.ndim == 3 else X.expand(self.runs, *X.shape)).mT  # (runs, d, n)
         last = len(self.weights) - 1
         for layer, weight in enumerate(self.weights):
+            if layer == 0 and columns is not None:
+                weight = weight[:, :, columns]
             if self.biases:
                 f = torch.baddbmm(self.biases[layer][..., None], weight, h)
             else:
@@ -111,6 +117,15 @@ class MLP(nn.Module):
             if self.training and self.dropout:
                 h = h * self._dropout_mask(h)
         raise AssertionError("unreachable: widths has at least two entries")
+
+    def get_extra_state(self) -> list[str]:
+        """Return where the dropout streams are, one string per run: a checkpoint needs it."""
+        return [json.dumps(rng.bit_generator.state) for rng in self._dropout_streams]
+
+    def set_extra_state(self, state: list[str]) -> None:
+        """Set the dropout streams to where they were."""
+        for rng, where in zip(self._dropout_streams, state, strict=True):
+            rng.bit_generator.state = json.loads(where)
 
     def single(self, run: int) -> "MLP":
         """Return a copy that holds one run alone, in evaluation mode.
@@ -127,6 +142,7 @@ class MLP(nn.Module):
             batch_norm=len(self.norms) > 0,
             dropout=self.dropout,
         ).to(self.weights[0])
+        # The extra state, too, is a list with one item per run.
         alone.load_state_dict({k: v[run : run + 1] for k, v in self.state_dict().items()})
         return alone.eval()
 
@@ -136,6 +152,23 @@ class MLP(nn.Module):
             rng.random(h.shape[1:], np.float32) >= self.dropout for rng in self._dropout_streams
         ]
         return torch.from_numpy(np.stack(keep)).to(h.device, h.dtype) / (1 - self.dropout)
+
+
+class Pair(nn.Module):
+    """Two networks side by side, for learning from failure; the second is the one that counts.
+
+    In training the output is the logits of both, (2, ..., n), in evaluation those of the second.
+    """
+
+    def __init__(self, biased: nn.Module, debiased: nn.Module) -> None:
+        super().__init__()
+        self.biased, self.debiased = biased, debiased
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """Return the logits."""
+        if not self.training:
+            return self.debiased(*inputs)
+        return torch.stack([self.biased(*inputs), self.debiased(*inputs)])
 
 
 class RunBatchNorm(nn.Module):

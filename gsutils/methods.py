@@ -1,0 +1,297 @@
+r"""The methods of the paper's tables, each a small override of one objective.
+
+A method says what one step of training minimises: a loss per run, from logits and a batch. Its
+hyper-parameters are its fields, what it carries from step to step is a dict of tensors, and
+``scale(step) * (loss + l2 * sum of squared weights)`` is what the loop differentiates.
+
+>>> batch = Batch(y=torch.tensor([1.0, -1.0]), group=torch.tensor([0, 1]))
+>>> round(float(METHODS["erm"]().loss(torch.tensor([2.0, -1.0]), batch, 0, {})), 4)
+0.2201
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from gsutils import losses
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a loss may look at beside the logits.
+
+    Attributes:
+        y: labels -1/+1, (..., b); or classes, int64.
+        group: environment or group of each example, int64, (b,) or (..., b).
+        index: the examples' places in the training set, int64, (b,); None for all of it.
+    """
+
+    y: Tensor
+    group: Tensor | None = None
+    index: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class ERM:
+    """The mean loss, and what the other methods inherit.
+
+    Attributes:
+        l2: coefficient of the sum of squared weights.
+    """
+
+    title: ClassVar[str] = "ERM"
+    networks: ClassVar[int] = 1  # logits of several networks come stacked, (networks, ..., b)
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a negative coefficient."""
+        losses.check_lam(self.l2, "l2")
+
+    def start(self, y: Tensor, groups: int = 1) -> State:
+        """Return the state before training.
+
+        Args:
+            y: labels of the whole training set, (..., n).
+            groups: how many groups or environments there are.
+        """
+        return {}
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return one loss per run, (...); ``state`` may change in place."""
+        return losses.example_losses(logits, batch.y).mean(-1)
+
+    def scale(self, step: int) -> float:
+        """Return the factor on the whole objective at a step."""
+        return 1.0
+
+
+@dataclass(frozen=True)
+class BalancedERM(ERM):
+    """ERM in which both classes weigh the same, whatever their shares: a control for SD's γ."""
+
+    title: ClassVar[str] = "class-balanced ERM"
+
+    def start(self, y: Tensor, groups: int = 1) -> State:
+        """Return the weights of the classes -1 and +1, (..., 2), from their shares."""
+        share = torch.stack([(y < 0).float().mean(-1), (y > 0).float().mean(-1)], -1)
+        if not bool((share > 0).all()):
+            raise ValueError("both classes must be among the labels, -1 and +1")
+        return {"weight": 0.5 / share}
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return the weighted mean of the examples' losses."""
+        negative, positive = state["weight"][..., :1], state["weight"][..., 1:]
+        weight = torch.where(batch.y > 0, positive, negative)
+        return (weight * losses.example_losses(logits, batch.y)).mean(-1)
+
+
+@dataclass(frozen=True)
+class SD(ERM):
+    r"""Spectral decoupling, Eq. 17 divided by n, with the schedule of the published code.
+
+    Before ``switch`` the penalty's coefficient is ``lam_before``; from then on it is ``lam``, and
+    the whole objective is multiplied by ``factor``.
+
+    Attributes:
+        lam: the paper's λ; a number or a pair (class -1, class +1).
+        gamma: where logits are pulled to (section 4.4); the same forms.
+        lam_before: λ before the switch.
+        switch: the first step with ``lam``.
+        factor: on the whole objective from the switch on.
+    """
+
+    title: ClassVar[str] = "SD"
+    lam: float | Sequence[float] = 0.0
+    gamma: float | Sequence[float] = 0.0
+    lam_before: float = 0.0
+    switch: int = 0
+    factor: float = 1.0
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return mean loss and penalty."""
+        lam = self.lam if step >= self.switch else self.lam_before
+        value = losses.example_losses(logits, batch.y).mean(-1)
+        if not lam:
+            return value
+        if batch.y.dtype != torch.int64:
+            return value + losses.spectral_decoupling(logits, batch.y, lam, self.gamma)
+        if isinstance(lam, Sequence) or self.gamma:
+            raise ValueError("lam per class and gamma are for two classes with labels -1/+1")
+        return value + losses.spectral_decoupling_softmax(logits, lam)
+
+    def scale(self, step: int) -> float:
+        """Return ``factor`` from the switch on."""
+        return self.factor if step >= self.switch else 1.0
+
+
+@dataclass(frozen=True)
+class _Annealed(ERM):
+    """A penalty of weight 1 that grows at a step; the objective is divided by it from then on.
+
+    Attributes:
+        weight: of the penalty from ``switch`` on.
+        switch: the first step with that weight.
+    """
+
+    weight: float = 1.0
+    switch: int = 0
+
+    def weight_at(self, step: int) -> float:
+        """Return the penalty's weight."""
+        return self.weight if step >= self.switch else 1.0
+
+    def scale(self, step: int) -> float:
+        """Return one over the weight, if that is above 1."""
+        return 1 / max(1.0, self.weight_at(step))
+
+
+@dataclass(frozen=True)
+class IRM(_Annealed):
+    """IRMv1: the mean of the environments' losses and of their squared slopes in a scale."""
+
+    title: ClassVar[str] = "IRM"
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return mean risk and weighted mean penalty."""
+        risks = group_means(losses.example_losses(logits, batch.y), batch.group)
+        penalties = [
+            losses.irm_penalty(logits, batch.y, share) for share in _shares(batch.group, logits)
+        ]
+        penalty = torch.stack(penalties, -1).mean(-1)
+        return risks.mean(-1) + self.weight_at(step) * penalty
+
+
+@dataclass(frozen=True)
+class VREx(_Annealed):
+    """V-REx: the sum of the environments' losses and their squared differences."""
+
+    title: ClassVar[str] = "V-REx"
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return summed risks and weighted squared differences of all pairs."""
+        risks = group_means(losses.example_losses(logits, batch.y), batch.group)
+        differences = risks[..., :, None] - risks[..., None, :]
+        return risks.sum(-1) + self.weight_at(step) * differences.square().sum((-2, -1)) / 2
+
+
+@dataclass(frozen=True)
+class GroupDRO(ERM):
+    """Group DRO: groups are weighted by how badly they fare, exponentially.
+
+    Attributes:
+        eta: step size of the weights.
+    """
+
+    title: ClassVar[str] = "group DRO"
+    eta: float = 0.01
+
+    def start(self, y: Tensor, groups: int = 1) -> State:
+        """Return equal weights, (..., groups)."""
+        return {"q": torch.full((*y.shape[:-1], groups), 1 / groups, device=y.device)}
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return the weighted group losses, after q ← q·exp(η L), normalised."""
+        q = state["q"]
+        risks = group_means(losses.example_losses(logits, batch.y), batch.group, q.shape[-1])
+        with torch.no_grad():
+            q.mul_(torch.exp(self.eta * risks))
+            q.div_(q.sum(-1, keepdim=True))
+        return (q * risks).sum(-1)
+
+
+@dataclass(frozen=True)
+class LfF(ERM):
+    """Learning from failure: a network trained to be biased picks the other's hard examples.
+
+    Logits are (2, ..., b), of the biased and of the debiased network. The weight of an example
+    for the latter is the biased network's share of both losses, each smoothed over the steps
+    and divided by the largest of its class.
+
+    Attributes:
+        q: of the generalised cross-entropy that trains the biased network.
+        smoothing: of the losses; 0 takes the present ones.
+    """
+
+    title: ClassVar[str] = "LfF"
+    networks: ClassVar[int] = 2
+    q: float = 0.7
+    smoothing: float = 0.7
+
+    def start(self, y: Tensor, groups: int = 1) -> State:
+        """Return the labels and the smoothed losses of all examples, (2, ..., n), unset."""
+        return {"y": y.clone(), "smoothed": y.new_full((2, *y.shape), torch.nan)}
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return the biased network's GCE plus the other's weighted loss."""
+        each = losses.example_losses(logits, batch.y)
+        weight = self.weights(each.detach(), batch, state)
+        biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q)
+        return biased + (weight * each[1]).mean(-1)
+
+    def weights(self, each: Tensor, batch: Batch, state: State) -> Tensor:
+        """Return the weights of a batch, (..., b), from its losses (2, ..., b)."""
+        smoothed, index = state["smoothed"], batch.index
+        before = smoothed if index is None else smoothed[..., index]
+        now = torch.where(before.isnan(), each, torch.lerp(each, before, self.smoothing))
+        if index is None:
+            smoothed.copy_(now)
+        else:
+            smoothed[..., index] = now
+        for label in (-1, 1):
+            of_class = (state["y"] == label) & ~smoothed.isnan()
+            largest = torch.where(of_class, smoothed, 0).amax(-1, keepdim=True).clamp(min=1e-30)
+            now = torch.where(batch.y == label, now / largest, now)
+        return now[0] / (now[0] + now[1] + 1e-8)
+
+
+METHODS: dict[str, type[ERM]] = {
+    "erm": ERM,
+    "balanced": BalancedERM,
+    "sd": SD,
+    "irm": IRM,
+    "vrex": VREx,
+    "group_dro": GroupDRO,
+    "lff": LfF,
+}
+
+
+def objective(
+    method: ERM, model: nn.Module, batch: Batch, state: State
+) -> Callable[[Tensor, int], Tensor]:
+    """Return what a method minimises on a batch, as a function of logits and step."""
+
+    def value(logits: Tensor, step: int) -> Tensor:
+        loss = method.loss(logits, batch, step, state)
+        if method.l2:
+            loss = loss + method.l2 * _squared_weights(model, loss.shape)
+        return method.scale(step) * loss
+
+    return value
+
+
+def group_means(values: Tensor, group: Tensor | None, groups: int | None = None) -> Tensor:
+    """Return the mean within each group, (..., groups); 0 for a group without an example."""
+    shares = _shares(group, values, groups)
+    return torch.stack([(share * values).sum(-1) for share in shares], -1)
+
+
+def _shares(group: Tensor | None, like: Tensor, groups: int | None = None) -> list[Tensor]:
+    """Return, for each group, the weights (..., b) that make a sum the group's mean."""
+    if group is None:
+        raise ValueError("this method needs the group or environment of every example, got none")
+    count = int(group.max()) + 1 if groups is None else groups
+    members = [(group == g).to(like.dtype) for g in range(count)]
+    return [member / member.sum(-1, keepdim=True).clamp(min=1) for member in members]
+
+
+def _squared_weights(model: nn.Module, shape: torch.Size) -> Tensor:
+    """Return the sum of squared parameters, one per run where ``shape`` is (runs,)."""
+    squares = [p.square() for p in model.parameters()]
+    if not shape:
+        return torch.stack([s.sum() for s in squares]).sum()
+    return torch.stack([s.flatten(1).sum(1) for s in squares]).sum(0)

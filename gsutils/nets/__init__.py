@@ -1,0 +1,11 @@
+"""The networks of the book.
+
+>>> import torch
+>>> MLP((2, 500, 1), seeds=range(3))(torch.zeros(10, 2)).shape
+torch.Size([3, 10])
+"""
+
+from gsutils.nets.convolutional import ConvNet
+from gsutils.nets.mlp import INITIALISATIONS, MLP, PARAMETERISATIONS, Pair, RunBatchNorm
+
+__all__ = ["INITIALISATIONS", "MLP", "PARAMETERISATIONS", "ConvNet", "Pair", "RunBatchNorm"]

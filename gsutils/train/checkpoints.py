@@ -1,0 +1,46 @@
+"""Checkpoints of a training: written whole or not at all, so that a killed run can go on.
+
+>>> import tempfile
+>>> path = Path(tempfile.mkdtemp()) / "run.pt"
+>>> save(path, {"step": 3}), load(path)
+(None, {'step': 3})
+"""
+
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gsutils._files import atomic
+
+INTERVAL = 60.0  # seconds between two checkpoints
+
+
+def save(path: Path, content: dict[str, Any]) -> None:
+    """Write tensors, numbers, strings, lists and dicts of them; the folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic(path) as part:
+        torch.save(content, part)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """Read a checkpoint on the CPU, or return None where there is none.
+
+    Raises:
+        ValueError: the file is not a checkpoint.
+    """
+    if not path.is_file():
+        return None
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"it holds a {type(content).__name__}")
+    except (
+        EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile,
+    ) as error:  # fmt: skip
+        raise ValueError(
+            f"{path} is no checkpoint of a training ({error}); delete it to start anew"
+        ) from error
+    return content

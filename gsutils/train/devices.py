@@ -1,0 +1,53 @@
+"""On which device, and with which products, a training runs.
+
+>>> resolve_device("cpu"), precision(torch.device("cpu"))
+(device(type='cpu'), 'float32')
+"""
+
+import torch
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def resolve_device(device: str | torch.device = "auto") -> torch.device:
+    """Return the device for a name; "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        ValueError: an unknown name, or CUDA where there is none.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        resolved = torch.device(device)
+    except (RuntimeError, TypeError):
+        resolved = None
+    if resolved is None or resolved.type not in ("cpu", "cuda"):
+        raise ValueError(f"device must be 'auto', 'cpu' or 'cuda[:i]', got {device!r}")
+    if resolved.type == "cuda" and (resolved.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} was asked for, PyTorch sees {torch.cuda.device_count()} CUDA GPUs; "
+            "use device='auto' or 'cpu', or switch a GPU on"
+        )
+    return resolved
+
+
+def precision(device: torch.device, wanted: str = "auto") -> str:
+    """Return the products to use: "bfloat16" or "float32"; weights are float32 in both cases.
+
+    "auto" is bfloat16 on CUDA from compute capability 8.0 on, where the chip has it, else float32:
+    a T4 (7.5) has neither bfloat16 nor TF32, and on a CPU it depends on the model of the CPU.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if wanted == "auto":
+        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        return "bfloat16" if native else "float32"
+    check_precision(wanted)
+    return wanted
+
+
+def check_precision(name: str) -> None:
+    """Raise a ValueError unless ``name`` is in :data:`PRECISIONS`."""
+    if name not in PRECISIONS:
+        raise ValueError(f"precision must be in {PRECISIONS}, got {name!r}")

@@ -1,0 +1,320 @@
+r"""One training loop for every experiment, with a leading run axis.
+
+The runs of a model (see :mod:`gsutils.nets`) share nothing but the program: the sum of their
+losses is differentiated once, and learning rate and weight decay may differ from run to run.
+
+>>> import torch
+>>> from gsutils import losses, nets
+>>> from gsutils.train import SGD
+>>> X, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([-1.0, 1.0])
+>>> net = nets.MLP((1, 8, 1), seeds=range(2))
+>>> history = fit(net, lambda logits, step: losses.logistic(logits, y), X, steps=50,
+...               optimizer=SGD(lr=0.5))
+>>> bool((history["loss"][-1] < history["loss"][0]).all())
+True
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gsutils.progress import track
+from gsutils.train import checkpoints
+from gsutils.train.devices import check_precision
+from gsutils.train.optimizers import SGD, Adam, Optimizer
+
+CHECK_EVERY = 25  # steps between two looks at whether the losses are finite
+
+Value = Callable[[int], Tensor]
+Loss = Callable[[Tensor, int], Tensor]
+Measure = Callable[[nn.Module], Mapping[str, Tensor]]
+
+
+class TrainingDiverged(RuntimeError):
+    """A loss is not finite; the message names the run, the step and what to do."""
+
+
+@dataclass(frozen=True)
+class History:
+    """What was recorded: ``steps`` (records,) and metrics, each (records, runs, ...)."""
+
+    steps: np.ndarray
+    metrics: dict[str, np.ndarray]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        """Return one metric, (records, runs, ...)."""
+        return self.metrics[name]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of a full batch, without the inputs that are zero in all of them.
+
+    Attributes:
+        X: (k, c) or (runs, k, c).
+        columns: which inputs these are, (c,).
+    """
+
+    X: Tensor
+    columns: Tensor
+
+
+def chunks(X: Tensor, size: int = 1000) -> list[Chunk]:
+    """Cut a full batch for a CPU: activations stay in its cache, and zeros are not multiplied.
+
+    Rows that are zero in the same inputs should lie together. Losses and gradients are those of
+    the whole batch, up to rounding.
+
+    Args:
+        X: (n, d) or (runs, n, d).
+        size: rows at a time.
+    """
+    cut = []
+    for part in X.split(size, -2):
+        columns = part.reshape(-1, part.shape[-1]).any(0).nonzero()[:, 0]
+        cut.append(Chunk(part[..., columns].contiguous(), columns))
+    return cut
+
+
+def fit(
+    model: nn.Module,
+    loss: Loss,
+    X: Tensor | Sequence[Chunk],
+    *,
+    precision: str = "float32",
+    **options: Any,
+) -> History:
+    """Train a model on the full batch and return what was recorded.
+
+    Args:
+        model: maps X to logits (runs, n); all its parameters have the run axis first. It is
+            trained in place and left in evaluation mode.
+        loss: maps (logits, step) to one loss per run, (runs,).
+        X: the inputs, (n, d) or (runs, n, d), on the model's device; or :func:`chunks` of them,
+            for an :class:`gsutils.nets.MLP` without batch normalisation.
+        precision: "float32", or "bfloat16" for the products alone (weights stay float32).
+        options: those of :func:`minimise`.
+
+    Returns:
+        The history: see :func:`minimise`.
+
+    Raises:
+        ValueError: an argument out of range.
+        TrainingDiverged: a loss is not finite.
+    """
+    check_precision(precision)
+    weight = next(model.parameters())
+    reduced = precision == "bfloat16"
+    if isinstance(X, Tensor):
+        # The products would convert the inputs anyway, but at every step.
+        inputs = X.bfloat16() if reduced else X
+    elif not X:
+        raise ValueError("X must hold at least one chunk, got none")
+
+    def value(step: int) -> Tensor:
+        with torch.autocast(weight.device.type, torch.bfloat16, enabled=reduced):
+            if isinstance(X, Tensor):
+                logits = model(inputs)
+            else:
+                logits = torch.cat([model(chunk.X, chunk.columns) for chunk in X], -1)
+        values = loss(logits.to(weight.dtype), step)
+        if values.shape != weight.shape[:1]:
+            raise ValueError(
+                f"loss must return one value per run, ({len(weight)},), got {tuple(values.shape)}"
+            )
+        return values
+
+    return minimise(model, value, **options)
+
+
+def minimise(
+    model: nn.Module,
+    value: Value,
+    *,
+    steps: int,
+    optimizer: Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
+    measure: Measure | None = None,
+    record_at: Iterable[int] | None = None,
+    state: Mapping[str, Tensor] | None = None,
+    checkpoint: Path | None = None,
+    title: str = "training",
+) -> History:
+    """Minimise what ``value`` returns, a function of the model's parameters and the step.
+
+    Args:
+        model: trained in place and left in evaluation mode.
+        value: maps a step, 0 to ``steps``, to the loss at the present parameters: one per run,
+            (runs,), or a scalar. It must depend on the step and on ``state`` alone.
+        steps: the number of updates, >= 1.
+        optimizer: :class:`SGD` or :class:`Adam` of this package, whose rates may differ from run
+            to run, or one of ``torch.optim`` that holds the model's parameters.
+        schedule: of the rates of a ``torch.optim`` optimizer; stepped after every update.
+        measure: maps the model to named metrics, each (runs, ...); called in evaluation mode.
+        record_at: steps at which to record, 0 (before training) to ``steps``; default: some 40,
+            denser at the beginning. ``steps`` is always recorded.
+        state: tensors that ``value`` changes in place, such as a method's.
+        checkpoint: a file, written about once a minute and at the end. Where it exists, training
+            goes on from it, and on a CPU ends bit for bit where it would have ended.
+        title: what the progress bar says; it appears only where a person watches.
+
+    Returns:
+        The history, with "loss" (training mode, at the parameters before the step's update; the
+        last one after all updates) beside what ``measure`` gives.
+
+    Raises:
+        ValueError: an argument out of range, or a checkpoint of another training.
+        TrainingDiverged: a loss is not finite.
+    """
+    if steps < 1:
+        raise ValueError(f"steps must be >= 1, got {steps}")
+    records = _records(steps, record_at)
+    run = _Training(model, optimizer, schedule, state or {}, checkpoint)
+    run.resume(steps)
+
+    def record(values: Tensor) -> None:
+        measured: dict[str, Tensor] = {"loss": values.detach()}
+        if measure:
+            model.eval()
+            with torch.no_grad():
+                measured |= measure(model)
+            model.train()
+        for name, found in measured.items():
+            run.kept.setdefault(name, []).append(found)
+
+    model.train()
+    saved = monotonic()
+    for step in track(range(run.step, steps), title):
+        values = value(step)
+        if step % CHECK_EVERY == 0:
+            _check_finite(values, step)
+        if step in records:
+            record(values)
+        run.update(values)
+        if checkpoint and monotonic() - saved > checkpoints.INTERVAL:
+            run.save()
+            saved = monotonic()
+    if not run.finished:
+        with torch.no_grad():
+            values = value(steps)
+        _check_finite(values, steps)
+        record(values)
+        run.finished = True
+        if checkpoint:
+            run.save()
+    model.eval()
+    metrics = {
+        name: torch.stack(list(values)).double().cpu().numpy() for name, values in run.kept.items()
+    }
+    return History(np.array(sorted(records)), metrics)
+
+
+class _Training:
+    """What a training consists of at a moment, and how to keep it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        schedule: torch.optim.lr_scheduler.LRScheduler | None,
+        state: Mapping[str, Tensor],
+        checkpoint: Path | None,
+    ) -> None:
+        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+        self.state, self.checkpoint = state, checkpoint
+        self.parameters = list(model.parameters())
+        self.moments = (
+            optimizer.start(self.parameters) if isinstance(optimizer, (SGD, Adam)) else []
+        )
+        self.kept: dict[str, list[Tensor]] = {}
+        self.step, self.finished = 0, False
+
+    def update(self, values: Tensor) -> None:
+        """Differentiate the sum of the runs' losses and make one step."""
+        for p in self.parameters:
+            p.grad = None
+        values.sum().backward()
+        self.step += 1
+        if isinstance(self.optimizer, torch.optim.Optimizer):
+            self.optimizer.step()
+        else:
+            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
+            with torch.no_grad():
+                self.optimizer.step(self.parameters, gradients, self.moments, self.step)
+        if self.schedule:
+            self.schedule.step()
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        assert self.checkpoint is not None
+        optimizer, schedule = self.optimizer, self.schedule
+        checkpoints.save(
+            self.checkpoint,
+            {
+                "step": self.step,
+                "finished": self.finished,
+                "model": self.model.state_dict(),
+                "moments": self.moments,
+                "optimizer": optimizer.state_dict()
+                if isinstance(optimizer, torch.optim.Optimizer)
+                else {},
+                "schedule": schedule.state_dict() if schedule else {},
+                "state": dict(self.state),
+                "kept": self.kept,
+            },
+        )
+
+    def resume(self, steps: int) -> None:
+        """Take over the checkpoint, where there is one."""
+        found = checkpoints.load(self.checkpoint) if self.checkpoint else None
+        if not found:
+            return
+        try:
+            if found["step"] > steps or (found["finished"] and found["step"] < steps):
+                raise ValueError(f"it is at step {found['step']}, {steps} were asked for")
+            self.model.load_state_dict(found["model"])
+            with torch.no_grad():
+                for mine, theirs in zip(_flat(self.moments), _flat(found["moments"]), strict=True):
+                    mine.copy_(theirs)
+                for name, tensor in self.state.items():
+                    tensor.copy_(found["state"][name])
+            if isinstance(self.optimizer, torch.optim.Optimizer):
+                self.optimizer.load_state_dict(found["optimizer"])
+            if self.schedule:
+                self.schedule.load_state_dict(found["schedule"])
+            self.step, self.finished, self.kept = found["step"], found["finished"], found["kept"]
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise ValueError(
+                f"{self.checkpoint} is a checkpoint of another training ({error}); "
+                "delete it to start anew"
+            ) from error
+
+
+def _flat(moments: Sequence[Any]) -> list[Tensor]:
+    return [t for item in moments for t in ([item] if isinstance(item, Tensor) else item)]
+
+
+def _records(steps: int, record_at: Iterable[int] | None) -> set[int]:
+    if record_at is None:
+        return {0, steps} | set(np.geomspace(1, steps, 40).astype(int).tolist())
+    records = set(record_at) | {steps}
+    if min(records) < 0 or max(records) > steps:
+        raise ValueError(f"record_at must lie in 0..{steps}, got {min(records)}..{max(records)}")
+    return records
+
+
+def _check_finite(values: Tensor, step: int) -> None:
+    values = values.detach().reshape(-1)
+    finite = torch.isfinite(values)
+    if not bool(finite.all()):
+        run = int((~finite).nonzero()[0, 0])
+        raise TrainingDiverged(
+            f"the loss of run {run} is {values[run].item()} at step {step} (looked at every "
+            f"{CHECK_EVERY} steps); lower the learning rate, or look for wrong inputs"
+        )

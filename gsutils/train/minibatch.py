@@ -1,0 +1,199 @@
+r"""Training a network on batches of augmented images, one run at a time.
+
+Runs of convolutional networks do not gain from a common program (a batch of convolutions is a
+grouped convolution, which is slow): a run trains alone. The images stay on the device as bytes.
+The order of the examples and their augmentation are functions of seed and epoch, drawn on the CPU,
+so that a CPU and a GPU see the same images and a checkpoint need not hold the state of a generator.
+
+>>> from gsutils import nets
+>>> images = torch.arange(64 * 64, dtype=torch.int64).remainder(251).to(torch.uint8)
+>>> data = Epochs(images.view(64, 1, 8, 8), torch.arange(64) % 2 * 2.0 - 1, batch=16, seed=0)
+>>> data(step=3).X.shape
+torch.Size([16, 1, 8, 8])
+>>> net = nets.ConvNet((4, 8), pixels(data.X))
+>>> history = fit_images(net, data, methods.ERM(), epochs=1)
+>>> history.steps
+array([0, 4])
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gsutils import methods
+from gsutils.seeding import stream
+from gsutils.train.devices import check_precision
+from gsutils.train.loop import History, minimise
+
+
+@dataclass(frozen=True)
+class Images:
+    """A batch: images (b, c, h, w) in [0, 1], their labels (b,), and their places in the set."""
+
+    X: Tensor
+    y: Tensor
+    index: Tensor
+
+
+@dataclass
+class Epochs:
+    """Batches of a training set, shuffled and augmented anew in each epoch.
+
+    Attributes:
+        X: images (n, c, h, w), uint8, on the device.
+        y: labels (n,), on the same device.
+        batch: examples a batch, <= n; what is left of an epoch over the last batch is not used.
+        seed: order from ``stream(seed, "order of epoch 0")``, and so on.
+        pad: pixels added on each side by reflection, before a crop of random place is cut out.
+        crop: the side of that crop; None for that of the images.
+        flip: mirror each image left to right with probability ½.
+        clean_from: the epoch from which on images are no longer augmented; None for never.
+    """
+
+    X: Tensor
+    y: Tensor
+    batch: int
+    seed: int
+    pad: int = 0
+    crop: int | None = None
+    flip: bool = False
+    clean_from: int | None = None
+    _epoch: int = field(default=-1, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be cut into batches."""
+        if self.X.dtype != torch.uint8 or self.X.ndim != 4 or len(self.X) != len(self.y):
+            raise ValueError(
+                f"X must be uint8 (n, c, h, w) and y (n,), got {self.X.dtype} "
+                f"{tuple(self.X.shape)} and {tuple(self.y.shape)}"
+            )
+        if not 1 <= self.batch <= len(self.X):
+            raise ValueError(f"batch must be in 1..{len(self.X)}, got {self.batch}")
+        if not 0 <= self.pad < min(self.X.shape[2:]):
+            raise ValueError(f"pad must be in 0..{min(self.X.shape[2:]) - 1}, got {self.pad}")
+        if self.crop is not None and not 1 <= self.crop <= min(self.X.shape[2:]):
+            raise ValueError(f"crop must be in 1..{min(self.X.shape[2:])}, got {self.crop}")
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return len(self.X) // self.batch
+
+    def __call__(self, step: int) -> Images:
+        """Return the batch of a step, counted from 0 over all epochs."""
+        epoch, place = divmod(step, len(self))
+        if epoch != self._epoch:
+            self._draw(epoch)
+        chosen = self._order[place * self.batch : (place + 1) * self.batch]
+        images = self.X[chosen]
+        if self.clean_from is None or epoch < self.clean_from:
+            images = cropped(images, self._corner[chosen], self.pad, self.crop)
+            images = torch.where(self._flip[chosen, None, None, None], images.flip(-1), images)
+        return Images(pixels(images), self.y[chosen], chosen)
+
+    def _draw(self, epoch: int) -> None:
+        n, device = len(self.X), self.X.device
+        rng = stream(self.seed, f"augmentation of epoch {epoch}")
+        room = torch.tensor(self.X.shape[2:]) + 2 * self.pad - self._side
+        corner = rng.integers(0, room.numpy() + 1, (n, 2))
+        flip = rng.random(n) < (0.5 if self.flip else 0.0)
+        order = stream(self.seed, f"order of epoch {epoch}").permutation(n)
+        self._order, self._corner, self._flip = (
+            torch.from_numpy(drawn).to(device) for drawn in (order, corner, flip)
+        )
+        self._epoch = epoch
+
+
+def shifted(images: Tensor, shift: Tensor, pad: int) -> Tensor:
+    """Cut each image out of itself, padded by reflection.
+
+    Args:
+        images: (b, c, h, w).
+        shift: upper left corners (b, 2) in the padded image, from 0 to 2 * ``pad``.
+        pad: pixels added on each side.
+    """
+    if not pad:
+        return images
+    (b, c, h, w), device = images.shape, images.device
+    padded = F.pad(images.float(), [pad] * 4, mode="reflect").to(images.dtype)
+    rows = shift[:, 0, None] + torch.arange(h, device=device)  # (b, h)
+    columns = shift[:, 1, None] + torch.arange(w, device=device)  # (b, w)
+    which = torch.arange(b, device=device)[:, None, None, None]
+    channel = torch.arange(c, device=device)[None, :, None, None]
+    return padded[which, channel, rows[:, None, :, None], columns[:, None, None, :]]
+
+
+def pixels(images: Tensor) -> Tensor:
+    """Return bytes (n, c, h, w) as numbers in [0, 1], laid out with the channels last."""
+    return (images.float() / 255).contiguous(memory_format=torch.channels_last)
+
+
+def fit_images(
+    model: nn.Module,
+    data: Epochs,
+    method: methods.ERM,
+    *,
+    epochs: int,
+    lr: float = 0.1,
+    momentum: float = 0.9,
+    weight_decay: float = 5e-4,
+    warmup: float = 0.2,
+    record_every: int | None = None,
+    precision: str = "float32",
+    compiled: bool = False,
+    **options: Any,
+) -> History:
+    """Train a network by SGD with Nesterov momentum and a rate that rises and falls linearly.
+
+    Args:
+        model: maps images (b, c, h, w) to logits (b,) or (b, classes); trained in place.
+        data: the batches.
+        method: what is minimised, of :mod:`gsutils.methods`.
+        epochs: passes over the data, >= 1.
+        lr: the highest rate.
+        momentum: of Nesterov's kind.
+        weight_decay: as in ``torch.optim.SGD``, of the weights; biases and norms have none.
+        warmup: share of the steps on which the rate rises, in (0, 1).
+        record_every: epochs between two records; None records the beginning and the end.
+        precision: "float32", or "bfloat16" for convolutions and products (weights stay float32).
+        compiled: compile the network; worth it on CUDA. Networks of one shape share the code.
+        options: ``measure``, ``checkpoint`` and ``title`` of :func:`gsutils.train.minimise`.
+
+    Returns:
+        The history, its steps counted in batches.
+
+    Raises:
+        ValueError: an argument out of range.
+        TrainingDiverged: the loss is not finite.
+    """
+    check_precision(precision)
+    if epochs < 1 or not 0 < warmup < 1:
+        raise ValueError(f"epochs must be >= 1 and warmup in (0, 1), got {epochs} and {warmup}")
+    steps = epochs * len(data)
+    weights = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": weights, "weight_decay": weight_decay},
+        {"params": others},
+    ]
+    optimizer = torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=momentum > 0)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, lr, steps, pct_start=warmup, anneal_strategy="linear", cycle_momentum=False
+    )
+    state = method.start(data.y)
+    forward = torch.compile(model) if compiled else model
+
+    def value(step: int) -> Tensor:
+        batch = data(step)
+        with torch.autocast(batch.X.device.type, torch.bfloat16, precision == "bfloat16"):
+            logits = forward(batch.X)
+        of = methods.Batch(batch.y, index=batch.index)
+        return methods.objective(method, model, of, state)(logits.float(), step)
+
+    every = (record_every or epochs) * len(data)
+    return minimise(
+        model, value, steps=steps, optimizer=optimizer, schedule=schedule,
+        state=state, record_at=range(0, steps + 1, every), **options,
+    )  # fmt: skip
