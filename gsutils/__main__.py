@@ -2,21 +2,32 @@
 
     python -m gsutils list
     python -m gsutils show NAME
-    python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--device auto]
-                               [--set key=value ...] [--out DIR]
+    python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--cases CASE ...]
+                               [--device auto] [--set KEY=VALUE ...] [--jobs N] [--fresh] [--out DIR]
 
-A run writes one JSON file (see :mod:`gsutils.results`) and prints its summary.
+A run writes one JSON file (see :mod:`gsutils.results`) and prints what it measured beside the
+paper's numbers. A run that was stopped goes on where it was when the same command is given again.
+
+>>> main(["show", "figure5"])  # doctest: +ELLIPSIS
+figure5: Two coupled features: ...
 """
 
 import argparse
 import json
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import joblib
+import torch
+
 from gsutils import results
-from gsutils.experiments import ENTRIES, SIZES, Entry
+from gsutils.experiments import ENTRIES, SIZES, Entry, ledger, sweep
 from gsutils.train import TrainingDiverged
+
+INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -24,39 +35,66 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         if options.command == "list":
-            for entry in ENTRIES.values():
-                print(f"{entry.name:14} {entry.title}")
+            print("\n".join(_overview()))
         elif options.command == "show":
-            print(_description(_entry(options.name)))
+            print("\n".join(_description(_entry(options.name))))
         else:
-            entry = _entry(options.name)
-            run = entry.record(options.size, options.seeds, options.device, dict(options.set))
-            print(_summary(entry, run))
-            print(results.save(run, options.out))
+            path = _run(options)
+            print("\n".join(ledger.comparison(_entry(options.name), results.read(path))))
+            print(path)
     except (ValueError, OSError, TrainingDiverged) as error:
         print(f"gsutils: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print(
+            "gsutils: stopped. The same command goes on where this one was; "
+            f"--fresh starts anew. What has finished is kept in {sweep.checkpoints()}.",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
     return 0
+
+
+def _run(options: argparse.Namespace) -> Path:
+    """Run an experiment on as many processes as asked for; return the file of its record."""
+    entry = _entry(options.name)
+    arguments = {
+        "out": options.out,
+        "fresh": options.fresh,
+        "size": options.size,
+        "seeds": options.seeds,
+        "cases": options.cases,
+        "device": options.device,
+        "settings": dict(options.set),
+    }
+    if options.jobs is None:  # whoever calls may have chosen a backend
+        return entry.save(**arguments)
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(max(1, torch.get_num_threads() // options.jobs))
+    with joblib.parallel_config(n_jobs=options.jobs):
+        return entry.save(**arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m gsutils", description=__doc__.split("\n")[0])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="list the experiments")
+    commands.add_parser("list", help="list the experiments and what is stored of them")
     show = commands.add_parser("show", help="show an experiment's settings and the paper's numbers")
     run = commands.add_parser("run", help="run an experiment and store its result")
     for command in (show, run):
         command.add_argument("name", help="one of the names that `list` prints")
-    run.add_argument("--size", choices=SIZES, help="default: GSUTILS_SIZE, else quick")
-    run.add_argument(
-        "--seeds", type=parse_seeds, help="such as 0:10 or 0,3,4; default: the entry's"
-    )
-    run.add_argument("--device", default="auto", help="auto (default), cpu or cuda")
-    run.add_argument(
+    add = run.add_argument
+    add("--size", choices=SIZES, help="default: GSUTILS_SIZE, else quick")
+    add("--seeds", type=parse_seeds, help="such as 0:10 or 0,3,4; default: the entry's")
+    add("--cases", nargs="+", metavar="CASE", help="default: all that `show` prints")
+    add("--device", default="auto", help="auto (default), cpu or cuda")
+    add(
         "--set", type=parse_setting, action="append", default=[], metavar="KEY=VALUE",
-        help="change a setting; VALUE is JSON, or else text",
+        help="change a setting, a.b for b within a; VALUE is JSON, or else text",
     )  # fmt: skip
-    run.add_argument("--out", type=Path, help="folder of the result; default: the shipped results")
+    add("--jobs", type=parse_jobs, metavar="N", help="processes side by side; default: 1")
+    add("--fresh", action="store_true", help="do not go on where a stopped run was")
+    add("--out", type=Path, help="folder of the result; default: the shipped results")
     return parser
 
 
@@ -86,8 +124,19 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"a setting looks like key=value, got {text!r}")
     try:
         return key, json.loads(value)
-    except json.JSONDecodeError:
+    except ValueError:
         return key, value
+
+
+def parse_jobs(text: str) -> int:
+    """Read a number of processes.
+
+    >>> parse_jobs("2")
+    2
+    """
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"jobs must be an integer >= 1, got {text!r}")
+    return int(text)
 
 
 def _entry(name: str) -> Entry:
@@ -96,26 +145,36 @@ def _entry(name: str) -> Entry:
     return ENTRIES[name]
 
 
-def _description(entry: Entry) -> str:
-    lines = [entry.title, f"chapter: {entry.chapter}", f"selection: {entry.selection}"]
+def _overview() -> list[str]:
+    """Return one line for each entry: name, chapter, title, what is stored."""
+    lines = []
+    for entry in ENTRIES.values():
+        lines.append(f"{entry.name:13} {entry.chapter:24} {entry.title}")
+        for run in results.load(entry.name):
+            lines.append(f"{'':13} stored: {len(run.seeds)} seeds, {run.data['name']}, {run.device}")
+    return lines
+
+
+def _description(entry: Entry) -> list[str]:
+    """Return an entry's settings in both sizes, its cases and the paper's numbers."""
+    lines = [f"{entry.name}: {entry.title}", f"chapter: {entry.chapter}"]
+    lines += [f"selection of hyper-parameters: {entry.selection}"]
     for size, settings in entry.settings.items():
-        lines += [f"{size}:", *(f"  {key} = {json.dumps(v)}" for key, v in settings.items())]
+        lines += [f"{size}:", *_tree(settings, "  ")]
+        lines += [f"  cases: {', '.join(entry.cases(settings))}"]
     for case, numbers in entry.paper.items():
         for metric, (mean, std) in numbers.items():
             lines.append(f"paper: {case}, {metric}: {mean}" + (f" ± {std}" if std else ""))
-    return "\n".join(lines)
+    return lines
 
 
-def _summary(entry: Entry, run: results.Run) -> str:
-    lines = [f"{'case':20} {'metric':26} {'ours':>17} {'paper':>17}"]
-    for case, metrics in run.metrics.items():
-        for metric in metrics:
-            mean, std = run.summary(case, metric)
-            paper = entry.paper.get(case, {}).get(metric)
-            theirs = f"{paper[0]:.3f} ± {paper[1]:.3f}" if paper and paper[1] is not None else ""
-            ours = f"{mean:.3f} ± {std:.3f}" if len(run.seeds) > 1 else f"{mean:.3f}"
-            lines.append(f"{case:20} {metric:26} {ours:>17} {theirs:>17}")
-    return "\n".join([*lines, f"{run.data['name']}; {run.device}; {run.wall_time_s} s"])
+def _tree(settings: Mapping[str, Any], above: str) -> list[str]:
+    """Return lines of settings as --set takes them: those within others as a.b = value."""
+    lines = []
+    for key, value in settings.items():
+        nested = isinstance(value, Mapping) and value
+        lines += _tree(value, f"{above}{key}.") if nested else [f"{above}{key} = {json.dumps(value)}"]
+    return lines
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Arrays are NumPy; labels are -1/+1.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -252,6 +253,13 @@ def colored_mnist(
             held_out, sum(colour_flips[:2]) / 2, stream(seed, "validation"), label_flip
         ),
         name=source.name,
+    )
+
+
+def joined(environments: Sequence[Environment]) -> Environment:
+    """Return environments of equal image size as one, in their order."""
+    return Environment(
+        *(np.concatenate([getattr(e, name) for e in environments]) for name in ("X", "y", "colour"))
     )
 
 

@@ -1,7 +1,9 @@
 r"""The ledger: one JSON file per run, with everything needed to judge it and to run it again.
 
 A file is named after its entry, its size and a hash of its settings and seeds, and is written
-whole or not at all.
+whole or not at all. It is held against the JSON schema ``run.schema.json`` on writing and on
+reading; what passes is safe to show: its texts hold no character that means something in HTML,
+Markdown or a shell.
 
 >>> run = Run(experiment="demo", size="quick", settings={"steps": 3}, seeds=[0, 1],
 ...           metrics={"erm": {"test accuracy": [0.25, 0.35]}}, selection="none",
@@ -18,14 +20,19 @@ import platform
 import re
 import subprocess
 import tempfile
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
 
 SCHEMA = 1
+MOST_BYTES = 10_000_000
 SELECTIONS = ("none", "train-val", "oracle-test")
 _HERE = Path(__file__).resolve().parent
 
@@ -90,14 +97,7 @@ class Run:
             raise ValueError(f"this gsutils reads schema {SCHEMA}, the run has {self.schema}")
         if self.selection not in SELECTIONS:
             raise ValueError(f"selection must be in {SELECTIONS}, got {self.selection!r}")
-        for case, values in self.metrics.items():
-            for name, per_seed in values.items():
-                if len(per_seed) != len(self.seeds):
-                    raise ValueError(
-                        f"{case}, {name}: {len(per_seed)} values for {len(self.seeds)} seeds"
-                    )
-                if not np.isfinite(per_seed).all():
-                    raise ValueError(f"{case}, {name}: every value must be finite, got {per_seed}")
+        check_metrics(self.metrics, self.seeds)
 
     @property
     def name(self) -> str:
@@ -110,6 +110,20 @@ class Run:
         """Return mean and sample standard deviation over seeds (nan for a single one)."""
         values = np.array(self.metrics[case][metric])
         return float(values.mean()), float(values.std(ddof=1)) if len(values) > 1 else np.nan
+
+
+def check_metrics(metrics: dict[str, dict[str, list[float]]], seeds: Sequence[int]) -> None:
+    """Check that there is one finite value per seed.
+
+    Raises:
+        ValueError: there is not; the message names the case and the metric.
+    """
+    for case, values in metrics.items():
+        for name, per_seed in values.items():
+            if len(per_seed) != len(seeds):
+                raise ValueError(f"{case}, {name}: {len(per_seed)} values for {len(seeds)} seeds")
+            if not np.isfinite(per_seed).all():
+                raise ValueError(f"{case}, {name}: every value must be finite, got {per_seed}")
 
 
 _NUMBERS = re.compile(r"\[[-+\d.eE,\s]+\]")  # a list of numbers: one line of the file
@@ -127,40 +141,101 @@ def save(run: Run, out: Path | None = None) -> Path:
     Args:
         run: what to keep.
         out: the folder, made if need be; default :func:`folder`.
+
+    Raises:
+        ValueError: the run does not keep to the schema.
     """
-    out = Path(out) if out else folder()
-    out.mkdir(parents=True, exist_ok=True)
-    target = out / f"{run.name}.json"
-    handle, temporary = tempfile.mkstemp(dir=out, prefix=f".{run.name}-")
+    path = (Path(out) if out else folder()) / f"{run.name}.json"
+    content = asdict(run)
+    _validate(content)
+    text = json.dumps(content, allow_nan=False, indent=1, sort_keys=True)
+    write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+    return path
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text file whole or not at all; its folder is made if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
     try:
-        with os.fdopen(handle, "w") as file:
-            text = json.dumps(asdict(run), allow_nan=False, indent=1, sort_keys=True)
-            file.write(_NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
         os.chmod(temporary, 0o644)
-        os.replace(temporary, target)
+        os.replace(temporary, path)
     except BaseException:
         os.unlink(temporary)
         raise
-    return target
 
 
 def read(path: Path) -> Run:
     """Read one run.
 
     Raises:
-        ValueError: the file is not JSON, or not a run of this schema.
+        ValueError: the file is not JSON, not a run of this schema, or not the run that its name
+            says; or it comes from a newer gsutils.
     """
     try:
-        content = json.loads(path.read_text())
-        unknown = set(content) - {part.name for part in fields(Run)}
-        if unknown:
-            raise ValueError(f"unknown fields {sorted(unknown)}")
-        return Run(**content)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} is not a run of the ledger: {error}") from error
+        if path.stat().st_size > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+        content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+        _validate(content)
+        run = Run(**content)
+        if run.name != path.stem:
+            raise ValueError(f"its settings and seeds belong to a file called {run.name}.json")
+        return run
+    except RecursionError:
+        reason = "it is nested too deeply"
+    except ValueError as error:
+        reason = str(error)
+    raise ValueError(f"{path} is not a run of the ledger: {reason}")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
+
+
+def _validate(content: Any) -> None:
+    """Hold a record against the JSON schema.
+
+    Raises:
+        ValueError: it does not fit; the message says where, and what is expected there.
+    """
+    version = content.get("schema") if isinstance(content, dict) else None
+    if isinstance(version, int) and version > SCHEMA:
+        raise ValueError(
+            f"it has schema {version}, and this gsutils knows {SCHEMA}: update gsutils to read it"
+        )
+    error = best_match(_validator().iter_errors(content))
+    if error is None:
+        return
+    where = "/".join(map(str, error.absolute_path)) or "it"
+    expected = error.schema.get("description")
+    got = "" if error.validator == "required" else f", got {error.instance!r}"
+    problem = f"must be {expected}{got}" if expected and got else error.message
+    raise ValueError(ascii(f"{where[:80]}: {problem[:300]}")[1:-1])
+
+
+@cache
+def _validator() -> Draft202012Validator:
+    return Draft202012Validator(json.loads((_HERE / "run.schema.json").read_text("utf-8")))
 
 
 def load(experiment: str, size: str = "paper", source: Path | None = None) -> list[Run]:
-    """Return the stored runs of an entry in one size, by name; none is an empty list."""
+    """Return the stored runs of an entry in one size, by name; none is an empty list.
+
+    Raises:
+        ValueError: one of them cannot be read, see :func:`read`.
+    """
     files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
     return [read(path) for path in files]
+
+
+def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:
+    """Return all stored runs, by name, and file -> reason of those that cannot be read."""
+    runs, refused = [], {}
+    for path in sorted(Path(source or folder()).glob("*.json")):
+        try:
+            runs.append(read(path))
+        except ValueError as error:
+            refused[path.name] = str(error).split(": ", 1)[1]
+    return runs, refused

@@ -6,21 +6,21 @@
 
 import json
 import os
-import platform
 import shlex
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-import torch
-
 from gsutils import results
+from gsutils.experiments import sweep
+from gsutils.experiments.settings import changed
+from gsutils.experiments.sweep import Job, Outcome
 from gsutils.seeding import check_seeds
-from gsutils.train import resolve_device
 
 SIZES = ("quick", "paper")
+
+__all__ = ["SIZES", "Entry", "Job", "Outcome", "chosen_size"]
 
 
 def chosen_size(size: str | None = None) -> str:
@@ -35,36 +35,6 @@ def chosen_size(size: str | None = None) -> str:
     return size
 
 
-def device_name(device: torch.device) -> str:
-    """Return a device in words, such as "CPU (x86_64), threads: 2" or "NVIDIA T4"."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"CPU ({platform.machine()}), threads: {torch.get_num_threads()}"
-
-
-def _setting(name: str, value: Any) -> str:
-    """Return the words of the command line that set a value."""
-    return "--set " + shlex.quote(f"{name}={json.dumps(value)}")
-
-
-def _six_digits(value: Any) -> Any:
-    """Round the numbers of nested dicts and lists: curves are drawn, and files stay small."""
-    if isinstance(value, dict):
-        return {key: _six_digits(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_six_digits(item) for item in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run function returns: see the attributes of :class:`gsutils.results.Run`."""
-
-    metrics: dict[str, dict[str, list[float]]]
-    data: dict[str, str]
-    curves: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
-
-
 @dataclass(frozen=True)
 class Entry:
     """One figure or table.
@@ -74,18 +44,26 @@ class Entry:
         title: what it is, in a line.
         chapter: the chapter's stem, such as "01-clever-hans".
         settings: size -> the settings, JSON values, "seeds" among them.
-        run: maps (settings, seeds, device) to an :class:`Outcome`.
+        cases: maps the settings to the cases that are run one by one.
+        run: does a :class:`Job`, one case with some seeds.
         paper: case -> metric -> (mean, std or None), accuracies as fractions.
         selection: how the hyper-parameters were chosen.
+        together: types of device on which one job takes all seeds of a case, batched; elsewhere
+            there is one job for each seed.
+        as_published: whether the size "paper" is the paper's experiment; a scaled-down variant of
+            one is never called reproduced.
     """
 
     name: str
     title: str
     chapter: str
     settings: Mapping[str, Mapping[str, Any]]
-    run: Callable[[Mapping[str, Any], tuple[int, ...], torch.device], Outcome]
+    cases: Callable[[Mapping[str, Any]], Sequence[str]]
+    run: Callable[[Job], Outcome]
     paper: Mapping[str, Mapping[str, tuple[float, float | None]]]
     selection: str
+    together: tuple[str, ...] = ("cpu", "cuda")
+    as_published: bool = True
 
     def record(
         self,
@@ -93,49 +71,128 @@ class Entry:
         seeds: Iterable[int] | None = None,
         device: str = "auto",
         settings: Mapping[str, Any] | None = None,
+        cases: Iterable[str] | None = None,
+        keep: Path | None = None,
     ) -> results.Run:
         """Run the entry and return its record, not yet saved.
+
+        The record's wall time is the sum of the seconds of its jobs, however many of them ran
+        side by side and whenever they ran. Where cases were left out, its settings name the
+        others as "only".
 
         Args:
             size: "quick" or "paper"; default :func:`chosen_size`.
             seeds: default: the settings' own.
             device: "auto", "cpu" or "cuda".
-            settings: what to change in the settings.
+            settings: what to change, see :func:`gsutils.experiments.settings.changed`.
+            cases: which of the entry's cases; default: all.
+            keep: folder for what jobs have finished; what is there is not run again.
 
         Raises:
-            ValueError: an unknown size, setting or device.
+            ValueError: an unknown size, setting, case or device.
         """
-        size = chosen_size(size)
-        used = dict(self.settings[size])
-        unknown = set(settings or {}) - set(used)
-        if unknown:
-            raise ValueError(
-                f"{self.name} has no setting {sorted(unknown)}; it has {sorted(set(used))}"
-            )
-        used |= settings or {}
-        chosen = check_seeds(seeds if seeds is not None else used["seeds"])
-        used["seeds"] = list(chosen)
-        where = resolve_device(device)
-        start, commit = perf_counter(), results.commit()
-        outcome = self.run(used, chosen, where)
-        words = [f"--size {size}", *(_setting(key, used[key]) for key in settings or {})]
+        return self._plan(size, seeds, device, settings, cases, keep).run()
+
+    def save(
+        self,
+        out: Path | None = None,
+        keep: Path | None = None,
+        fresh: bool = False,
+        **arguments: Any,
+    ) -> Path:
+        """Run the entry with the arguments of :meth:`record`, save the record, return the file.
+
+        Args:
+            out: folder of the record; default :func:`gsutils.results.folder`.
+            keep: folder of finished jobs; they are removed once the record is saved. Default
+                :func:`gsutils.experiments.sweep.checkpoints`.
+            fresh: run again what has finished earlier.
+            arguments: see :meth:`record`.
+        """
+        plan = self._plan(keep=keep or sweep.checkpoints(), **arguments)
+        if fresh:
+            sweep.forget(plan.jobs)
+        path = results.save(plan.run(), out)
+        sweep.forget(plan.jobs)
+        return path
+
+    def _plan(
+        self,
+        size: str | None = None,
+        seeds: Iterable[int] | None = None,
+        device: str = "auto",
+        settings: Mapping[str, Any] | None = None,
+        cases: Iterable[str] | None = None,
+        keep: Path | None = None,
+    ) -> "_Plan":
+        size, settings = chosen_size(size), dict(settings or {})
+        used = changed(self.settings, size, settings)
+        chosen = check_seeds(used.pop("seeds") if seeds is None else seeds)
+        all_cases = list(self.cases(used))
+        left = all_cases if cases is None else list(dict.fromkeys(cases))
+        if not left or set(left) - set(all_cases):
+            raise ValueError(f"cases must be some of {', '.join(all_cases)}, got {left}")
+        place = sweep.ask_worker(device)
+        words = [f"--size {size}"]
+        words += [] if device == "auto" else [f"--device {device}"]
+        words += ["--cases " + shlex.join(left)] if left != all_cases else []
+        words += ["--set " + shlex.quote(f"{k}={json.dumps(v)}") for k, v in settings.items()]
         if list(chosen) != list(self.settings[size]["seeds"]):
             words.append("--seeds " + ",".join(map(str, chosen)))
-        return results.Run(
-            experiment=self.name,
-            size=size,
-            settings=used,
-            seeds=list(chosen),
-            metrics=outcome.metrics,
-            curves=_six_digits(outcome.curves),
-            selection=self.selection,
-            data=outcome.data,
-            device=device_name(where),
-            commit=commit,
-            wall_time_s=round(perf_counter() - start, 1),
-            command=f"python -m gsutils run {self.name} " + " ".join(words),
+        groups = [chosen] if place.device.type in self.together else [(seed,) for seed in chosen]
+        jobs = []
+        for case in left:
+            for group in groups:
+                key = sweep.key(self.name, used, case, group, place.name, place.versions)
+                folder = keep / f"{self.name}-{key}" if keep else None
+                jobs.append(Job(used, case, group, place.device, folder))
+        return _Plan(
+            self,
+            size,
+            used | {"seeds": list(chosen)} | ({"only": left} if left != all_cases else {}),
+            place,
+            jobs,
+            f"python -m gsutils run {self.name} " + " ".join(words),
         )
 
-    def save(self, out: Path | None = None, **arguments: Any) -> Path:
-        """Run the entry with the arguments of :meth:`record`, save the record, return the file."""
-        return results.save(self.record(**arguments), out)
+
+@dataclass(frozen=True)
+class _Plan:
+    """A run before it is run."""
+
+    entry: Entry
+    size: str
+    settings: dict[str, Any]
+    place: sweep.Place
+    jobs: list[Job]
+    command: str
+
+    def run(self) -> results.Run:
+        """Do what is not done yet, and return the record."""
+        commit = results.commit()
+        finished = sweep.sweep(self.entry.run, self.jobs, self.entry.name)
+        outcome = sweep.merged(finished)
+        return results.Run(
+            experiment=self.entry.name,
+            size=self.size,
+            settings=self.settings,
+            seeds=self.settings["seeds"],
+            metrics=outcome.metrics,
+            curves=_six_digits(outcome.curves),
+            selection=self.entry.selection,
+            data=outcome.data,
+            device=sweep.SEPARATOR.join(dict.fromkeys(one.device for one in finished)),
+            versions=self.place.versions,
+            commit=commit,
+            wall_time_s=round(sum(one.seconds for one in finished), 1),
+            command=self.command,
+        )
+
+
+def _six_digits(value: Any) -> Any:
+    """Round the numbers of nested dicts and lists: curves are drawn, and files stay small."""
+    if isinstance(value, dict):
+        return {key: _six_digits(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_six_digits(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value

@@ -22,8 +22,9 @@ import torch
 
 from gsutils import ntk
 from gsutils.experiments import two_moons
-from gsutils.experiments.entry import Entry, Outcome, chosen_size
+from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
+from gsutils.seeding import check_seeds
 
 AUTHORS = (1, 6)  # eigenvectors of the authors' figure, counted from 0
 RECORDS = 50
@@ -151,31 +152,28 @@ def follow_cases(
 ) -> dict[str, Responses]:
     """Follow the three cases of Figure 1 (d), in one of the entry's two sizes."""
     settings = ENTRIES["figure1d"].settings[chosen_size(size)]
-    return _follow(settings, settings["seeds"] if seeds is None else seeds, device)
+    seeds = check_seeds(settings["seeds"] if seeds is None else seeds)
+    return {case: _follow(settings, case, seeds, device) for case in settings["steps"]}
 
 
 def _follow(
-    settings: Mapping[str, Any], seeds: Iterable[int], device: str | torch.device
-) -> dict[str, Responses]:
-    seeds, weight_decay = tuple(seeds), settings["weight_decay"]
-    return {
-        name: follow(
-            replace(two_moons.CASES[name], weight_decay=weight_decay), seeds, steps, device
-        )
-        for name, steps in settings["steps"].items()
-    }
+    settings: Mapping[str, Any], case: str, seeds: Iterable[int], device: str | torch.device
+) -> Responses:
+    decayed = replace(two_moons.CASES[case], weight_decay=settings["weight_decay"])
+    return follow(decayed, seeds, settings["steps"][case], device)
 
 
-def _record(settings: Mapping[str, Any], seeds: tuple[int, ...], device: torch.device) -> Outcome:
-    metrics, curves = {}, {}
-    for name, seen in _follow(settings, seeds, device).items():
-        recorded = {"curved share": seen.curved_share}
-        for choice, pair in seen.pairs.items():
-            recorded |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}
-        metrics[name] = {key: values[-1].tolist() for key, values in recorded.items()}
-        curves[name] = {"step": seen.steps.tolist()}
-        curves[name] |= {key: values.tolist() for key, values in recorded.items()}
-    return Outcome(metrics, {"name": "two moons (generated)"}, curves)
+def _run(job: Job) -> Outcome:
+    seen = _follow(job.settings, job.case, job.seeds, job.device)
+    recorded = {"curved share": seen.curved_share}
+    for choice, pair in seen.pairs.items():
+        recorded |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}
+    curves = {name: values.tolist() for name, values in recorded.items()}
+    return Outcome(
+        {job.case: {name: values[-1].tolist() for name, values in recorded.items()}},
+        {"name": "two moons (generated)"},
+        {job.case: {"step": seen.steps.tolist(), **curves}},
+    )
 
 
 _SETTINGS: dict[str, Any] = {
@@ -191,7 +189,8 @@ ENTRIES = {
             "quick": {"seeds": list(range(3)), **_SETTINGS},
             "paper": {"seeds": list(range(10)), **_SETTINGS},
         },
-        run=_record,
+        cases=two_moons.trained_cases,
+        run=_run,
         paper={},
         selection="none",
     ),

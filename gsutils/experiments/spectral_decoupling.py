@@ -12,15 +12,14 @@ the responses are close to zero as well. The paper does not state the dual's sta
 True
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 
 from gsutils import dual
-from gsutils.experiments.entry import Entry, Outcome
+from gsutils.experiments.entry import Entry, Job, Outcome
 from gsutils.perturbation import coupling
 from gsutils.seeding import stream
 
@@ -50,12 +49,15 @@ class Path:
     dual: np.ndarray
 
 
-def paths(settings: Mapping[str, Any], seed: int = 0) -> list[Path]:
+def paths(
+    settings: Mapping[str, Any], seed: int = 0, penalties: Iterable[str] = tuple(PENALTIES)
+) -> list[Path]:
     """Follow primal and dual for every penalty and strength of the entry's settings.
 
     Args:
         settings: those of the entry ``figure5``.
         seed: draws the rotation V.
+        penalties: keys of :data:`PENALTIES`.
 
     Raises:
         ValueError: an argument out of range.
@@ -68,7 +70,8 @@ def paths(settings: Mapping[str, Any], seed: int = 0) -> list[Path]:
     first, last = settings["times"]
     times = np.geomspace(first, last, settings["records"])
     found = []
-    for penalty, kind in PENALTIES.items():
+    for penalty in penalties:
+        kind = PENALTIES[penalty]
         # Eq. 18 knows no strengths: one flow serves them all.
         flows = [
             dual.flow(
@@ -109,9 +112,9 @@ def _path(
     )
 
 
-def _record(settings: Mapping[str, Any], seeds: tuple[int, ...], device: torch.device) -> Outcome:
-    """Run every seed; the device does not matter, NumPy does the work."""
-    runs = [paths(settings, seed) for seed in seeds]
+def _run(job: Job) -> Outcome:
+    """Follow one penalty; the device does not matter, NumPy does the work."""
+    runs = [paths(job.settings, seed, [job.case]) for seed in job.seeds]
     metrics, curves = {}, {}
     for same in zip(*runs):
         name = f"{same[0].penalty}, s1 = {same[0].s1:g}"
@@ -149,7 +152,8 @@ ENTRIES = {
         title="Two coupled features: primal and dual, weight decay and SD (Fig. 5)",
         chapter="05-spectral-decoupling",
         settings={"quick": _SETTINGS, "paper": _SETTINGS},
-        run=_record,
+        cases=lambda settings: list(PENALTIES),
+        run=_run,
         paper={},
         selection="none",
     ),

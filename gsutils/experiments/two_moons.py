@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from gsutils import datasets, evaluate, losses, train
-from gsutils.experiments.entry import Entry, Outcome, chosen_size
+from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
 from gsutils.seeding import check_seeds, stream
 
@@ -178,7 +178,11 @@ def train_cases(
     if entry not in ENTRIES:
         raise ValueError(f"entry must be in {tuple(ENTRIES)}, got {entry!r}")
     settings = ENTRIES[entry].settings[chosen_size(size)]
-    return _train(settings, settings["seeds"] if seeds is None else seeds, device)
+    seeds = check_seeds(settings["seeds"] if seeds is None else seeds)
+    return {
+        name: train_case(CASES[name], seeds, steps, device)
+        for name, steps in settings["steps"].items()
+    }
 
 
 def exchange_vertical(X: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -192,32 +196,31 @@ def exchange_vertical(X: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray
     return changed
 
 
-def _train(
-    settings: Mapping[str, Any], seeds: Iterable[int], device: str | torch.device
-) -> dict[str, Trained]:
-    seeds = check_seeds(seeds)
+def _run(job: Job) -> Outcome:
+    run = train_case(CASES[job.case], job.seeds, job.settings["steps"][job.case], job.device)
+    metrics = {
+        "input margin": run.margins,
+        "mean distance": run.distances.mean(1),
+        "median distance": np.median(run.distances, 1),
+        "training accuracy": run.history["accuracy"][-1],
+        "training loss": run.history["loss"][-1],
+    }
+    return Outcome(
+        {job.case: {name: values.tolist() for name, values in metrics.items()}},
+        {"name": "two moons (generated)"},
+    )
+
+
+def trained_cases(settings: Mapping[str, Any]) -> list[str]:
+    """Return the cases that the setting "steps" names.
+
+    Raises:
+        ValueError: one of them is not in :data:`CASES`.
+    """
     unknown = set(settings["steps"]) - set(CASES)
     if unknown:
         raise ValueError(f"steps name the cases to train, of {tuple(CASES)}, got {sorted(unknown)}")
-    return {
-        name: train_case(CASES[name], seeds, steps, device)
-        for name, steps in settings["steps"].items()
-    }
-
-
-def _record(settings: Mapping[str, Any], seeds: tuple[int, ...], device: torch.device) -> Outcome:
-    trained = _train(settings, seeds, device)
-    metrics = {
-        name: {
-            "input margin": run.margins.tolist(),
-            "mean distance": run.distances.mean(1).tolist(),
-            "median distance": np.median(run.distances, 1).tolist(),
-            "training accuracy": run.history["accuracy"][-1].tolist(),
-            "training loss": run.history["loss"][-1].tolist(),
-        }
-        for name, run in trained.items()
-    }
-    return Outcome(metrics, {"name": "two moons (generated)"})
+    return list(settings["steps"])
 
 
 def _distances(model: MLP, X: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -254,7 +257,8 @@ ENTRIES = {
             }
             for size in ("quick", "paper")
         },
-        run=_record,
+        cases=trained_cases,
+        run=_run,
         paper={},
         selection="none",
     ),
@@ -274,7 +278,8 @@ ENTRIES = {
                 "steps": {"plain": 1000} | dict.fromkeys(_ATTEMPTS, 10_000),
             },
         },
-        run=_record,
+        cases=trained_cases,
+        run=_run,
         paper={},
         selection="none",
     ),

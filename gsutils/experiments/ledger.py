@@ -1,0 +1,233 @@
+r"""The ledger's rows: every number of the paper beside what this book's stored runs measured.
+
+A mean of n seeds is called **reproduced** when it differs from the paper's by at most
+
+.. math:: t_{0.975}(\nu) \sqrt{s^2 / n + s_p^2 / 10},
+
+where s and s_p are the two standard deviations over seeds (the paper's is of 10; 0 where it prints
+none) and ν is Welch and Satterthwaite's number of degrees of freedom, or, for accuracies, by at
+most one point. Numbers in other units may differ by half a unit of the second decimal on top,
+which is what their printing leaves open. Only runs of the published size, with unchanged settings,
+the published data and at least 3 seeds are judged.
+
+>>> verdict([0.70, 0.71, 0.72], (0.72, 0.01))
+'reproduced'
+>>> verdict([0.600, 0.601, 0.602], (0.72, 0.01))
+'not reproduced'
+>>> verdict([0.72, 0.72, 0.72], (0.72, 0.01), obstacles=["other data"])
+'not re-run as published: other data'
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from gsutils import results
+from gsutils.experiments.entry import Entry
+from gsutils.experiments.sweep import SEPARATOR
+from gsutils.results import Run
+
+POINT = 0.01
+ROUNDING = 0.005  # of numbers that are not accuracies, printed with two decimals
+PAPER_SEEDS = 10
+FEWEST_SEEDS = 3
+# What the paper used, as the records call it: no re-encodings, no stand-ins, nothing unverified.
+PUBLISHED_DATA = frozenset(
+    {
+        "MNIST",
+        "CIFAR-2 of CIFAR-10",
+        "CIFAR-10",
+        "CIFAR-100",
+        "CelebA",
+        "two moons (generated)",
+        "two examples (given)",
+    }
+)
+
+
+def tolerance(values: Sequence[float], std: float | None) -> float:
+    """Return the largest difference of the means that chance explains, at the level of 5 %.
+
+    Args:
+        values: ours, one per seed, at least two.
+        std: the paper's, over 10 seeds; None where it prints none.
+    """
+    ours, theirs = np.var(values, ddof=1) / len(values), (std or 0.0) ** 2 / PAPER_SEEDS
+    if ours + theirs == 0:
+        return 0.0
+    inverse = ours**2 / (len(values) - 1) + theirs**2 / (PAPER_SEEDS - 1)
+    freedom = (ours + theirs) ** 2 / inverse
+    return float(stdtrit(freedom, 0.975) * math.sqrt(ours + theirs))
+
+
+def verdict(
+    values: Sequence[float],
+    paper: tuple[float, float | None],
+    accuracy: bool = True,
+    obstacles: Sequence[str] = (),
+) -> str:
+    """Return "reproduced", "not reproduced" or "not re-run …".
+
+    Args:
+        values: ours, one per seed; none if there is no run.
+        paper: mean and standard deviation, or None in its place.
+        accuracy: whether the number is an accuracy, a fraction, or in another unit.
+        obstacles: what is not as in the paper, see :func:`obstacles`.
+    """
+    if not len(values):
+        return "not re-run"
+    if len(values) < FEWEST_SEEDS:
+        seeds = "one seed" if len(values) == 1 else f"{len(values)} seeds"
+        obstacles = [*obstacles, f"only {seeds}"]
+    if obstacles:
+        return f"not re-run as published: {', '.join(obstacles)}"
+    mean, std = paper
+    difference, chance = abs(float(np.mean(values)) - mean), tolerance(values, std)
+    close = max(chance, POINT) if accuracy else chance + ROUNDING
+    # A difference of exactly one point must not fail by a rounding error of floating point.
+    return "reproduced" if difference <= close + 1e-12 else "not reproduced"
+
+
+def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
+    """Return what keeps a run from being the paper's experiment; an empty list if nothing does."""
+    found = []
+    if run.size != "paper":
+        found.append("quick size")
+    elif _about(run.settings, case) != _about(entry.settings["paper"], case):
+        found.append("changed settings")
+    if not entry.as_published:
+        found.append("scaled down")
+    if not set(run.data["name"].split(SEPARATOR)) <= PUBLISHED_DATA:
+        found.append("other data")
+    return found
+
+
+def _about(settings: Mapping[str, Any], case: str) -> dict[str, Any]:
+    """Return what of the settings bears on a case: neither the seeds nor other cases' settings."""
+    return {
+        key: value[case] if isinstance(value, Mapping) and case in value else value
+        for key, value in settings.items()
+        if key not in ("seeds", "only")
+    }
+
+
+@dataclass(frozen=True)
+class Row:
+    """One number of the paper, and ours.
+
+    Attributes:
+        entry: the figure or table.
+        case: of the entry.
+        metric: what was measured.
+        paper: mean, and standard deviation or None.
+        run: the stored run that ours comes from; None if there is none.
+        verdict: see :func:`verdict`.
+    """
+
+    entry: Entry
+    case: str
+    metric: str
+    paper: tuple[float, float | None]
+    run: Run | None
+    verdict: str
+
+    @property
+    def values(self) -> list[float]:
+        """Ours, one per seed."""
+        return self.run.metrics[self.case][self.metric] if self.run else []
+
+    @property
+    def shown_paper(self) -> str:
+        """The paper's number: accuracies in %."""
+        return shown(self.metric, *self.paper)
+
+    @property
+    def shown_ours(self) -> str:
+        """Our number: accuracies in %; "–" if there is none."""
+        if not self.values:
+            return "–"
+        std = float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
+        return shown(self.metric, float(np.mean(self.values)), std)
+
+    @property
+    def difference(self) -> str:
+        """Ours minus the paper's: accuracies in points."""
+        if not self.values:
+            return "–"
+        scale, digits = _form(self.metric)
+        value = scale * (float(np.mean(self.values)) - self.paper[0])
+        return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def shown(metric: str, mean: float, std: float | None = None) -> str:
+    """Return "mean ± std" of a metric; accuracies, which are fractions, in %.
+
+    >>> shown("test accuracy", 0.684, 0.012), shown("entropy", 0.41)
+    ('68.4 ± 1.2', '0.41')
+    """
+    scale, digits = _form(metric)
+    text = f"{scale * mean:.{digits}f}"
+    return text if std is None else f"{text} ± {scale * std:.{digits}f}"
+
+
+def _form(metric: str) -> tuple[int, int]:
+    """Return the factor and the decimals with which a metric is shown."""
+    return (100, 1) if "accuracy" in metric else (1, 2)
+
+
+def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
+    """Return a row for each number that the paper prints in an entry's figure or table.
+
+    Where several runs have a case, the one with the fewest obstacles counts, and among those
+    the one with most seeds.
+
+    Args:
+        entry: the figure or table.
+        runs: to choose from; default: all that are stored, in both sizes.
+    """
+    if runs is None:
+        runs = [run for size in entry.settings for run in results.load(entry.name, size)]
+    own = [run for run in runs if run.experiment == entry.name]
+    return [
+        _row(entry, case, metric, paper, own)
+        for case, numbers in entry.paper.items()
+        for metric, paper in numbers.items()
+    ]
+
+
+def _row(
+    entry: Entry, case: str, metric: str, paper: tuple[float, float | None], runs: Sequence[Run]
+) -> Row:
+    having = [run for run in runs if metric in run.metrics.get(case, {})]
+    best = max(
+        having,
+        key=lambda run: (
+            run.size == "paper",
+            -len(obstacles(entry, run, case)),
+            len(run.seeds),
+        ),
+        default=None,
+    )
+    values = best.metrics[case][metric] if best else []
+    against = obstacles(entry, best, case) if best else []
+    return Row(entry, case, metric, paper, best, verdict(values, paper, "accuracy" in metric, against))
+
+
+def comparison(entry: Entry, run: Run) -> list[str]:
+    """Return the lines with which the command line ends: all of a run beside the paper's numbers."""
+    known = {(row.case, row.metric): row for row in rows(entry, [run])}
+    lines = [f"{'case':20} {'metric':26} {'ours':>14} {'paper':>14} {'difference':>10}  verdict"]
+    for case, metrics in run.metrics.items():
+        for metric, values in metrics.items():
+            row = known.get((case, metric))
+            std = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            line = f"{case:20} {metric:26} {shown(metric, float(np.mean(values)), std):>14}"
+            if row:
+                line += f" {row.shown_paper:>14} {row.difference:>10}  {row.verdict}"
+            lines.append(line)
+    lines.append("Accuracies in %, differences of accuracies in points.")
+    return [*lines, f"{run.data['name']}; {run.device}; {len(run.seeds)} seeds; {run.wall_time_s} s"]

@@ -1,0 +1,273 @@
+r"""Sweeps: the jobs of a run, distributed by joblib, kept as they finish, and put together again.
+
+A job is one case with some of the seeds. Jobs go through :class:`joblib.Parallel`, so whoever
+calls chooses where they run, one after another by default:
+
+    with joblib.parallel_config(n_jobs=4):            # processes of this machine
+    with joblib.parallel_config(backend="dask"):      # the workers of a Dask cluster
+        ENTRIES["regularisers"].record()
+
+Where a job has a folder, its outcome is written there as soon as it has finished, and an outcome
+found there is taken as it is: a sweep that was killed goes on where it was. A job computes the same
+numbers wherever it runs, on one kind of device with the same versions and number of threads.
+
+>>> job = Job({"steps": 3}, "plain", (0, 1), torch.device("cpu"))
+>>> done = sweep(lambda job: Outcome({job.case: {"x": [7.0, 8.0]}}, {"name": "none"}), [job], "x")
+>>> done[0].outcome.metrics
+{'plain': {'x': [7.0, 8.0]}}
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, redirect_stderr
+from dataclasses import asdict, dataclass, field
+from io import TextIOBase
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import pooch
+import torch
+from joblib import Parallel, delayed
+
+import gsutils
+from gsutils import results
+from gsutils.progress import track
+from gsutils.train import resolve_device
+
+FINISHED, BEGUN = "finished.json", "begun"
+SEPARATOR = "; "  # between the names of several data sets, or devices
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one call of an entry's run function does.
+
+    Attributes:
+        settings: those of the run without its seeds.
+        case: which of the entry's cases.
+        seeds: one run each.
+        device: where.
+        folder: for files that let the job go on after it was killed; None: nothing is kept.
+    """
+
+    settings: Mapping[str, Any]
+    case: str
+    seeds: tuple[int, ...]
+    device: torch.device
+    folder: Path | None = None
+
+    def file(self, name: str) -> Path | None:
+        """Return the place of a checkpoint in the job's folder, None where nothing is kept."""
+        return self.folder / name if self.folder else None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a job measured: see the attributes of :class:`gsutils.results.Run`.
+
+    In the curves a list of numbers is an axis, the same for every seed ("step"); a list of lists
+    holds one value per seed in each of its rows.
+    """
+
+    metrics: dict[str, dict[str, list[float]]]
+    data: dict[str, str]
+    curves: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A job's outcome, how many seconds it took, and the device it ran on, in words."""
+
+    outcome: Outcome
+    seconds: float
+    device: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where jobs run: the device and its name in words, and the versions there."""
+
+    device: torch.device
+    name: str
+    versions: dict[str, str]
+
+
+def checkpoints() -> Path:
+    """Return where finished jobs are kept: ``GSUTILS_CHECKPOINTS``, else the user's cache folder.
+
+    A cluster's machines must all see it, or a sweep that was killed there starts anew.
+    """
+    chosen = os.environ.get("GSUTILS_CHECKPOINTS")
+    cache = Path(chosen).expanduser() if chosen else Path(pooch.os_cache("gsutils"), "checkpoints")
+    return cache.absolute()
+
+
+def device_name(device: torch.device) -> str:
+    """Return a device in words, such as "CPU (x86_64), threads: 2" or "NVIDIA T4"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({platform.machine()}), threads: {torch.get_num_threads()}"
+
+
+def ask_worker(device: str) -> Place:
+    """Return what a device is where joblib puts the jobs; all workers are taken to be alike.
+
+    Raises:
+        ValueError: there is no such device.
+    """
+    (place,) = Parallel()([delayed(_place)(device, torch.get_num_threads())])
+    return place
+
+
+def _place(device: str, threads: int) -> Place:
+    torch.set_num_threads(threads)
+    where = resolve_device(device)
+    return Place(where, device_name(where), results.versions())
+
+
+def key(*parts: Any) -> str:
+    """Return a hash of JSON values and of the code, to tell one job from another."""
+    text = json.dumps([*parts, _code()], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _code() -> str:
+    """Return the commit, or a hash of the sources where they are not those of a commit."""
+    commit = results.commit()
+    if commit.isalnum() and commit != "unknown":
+        return commit
+    sources = sorted(Path(gsutils.__path__[0]).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
+def sweep(function: Callable[[Job], Outcome], jobs: Sequence[Job], title: str) -> list[Finished]:
+    """Run jobs through joblib and return what they found, in the order of the jobs.
+
+    Args:
+        function: what a job does.
+        jobs: what is to be done; those finished earlier are not done again.
+        title: of the progress bar.
+    """
+    call, home = delayed(_work), os.getpid()
+    tasks = [call(n, function, job, torch.get_num_threads(), home) for n, job in enumerate(jobs)]
+    try:
+        parallel = Parallel(batch_size=1, return_as="generator_unordered")
+    except ValueError:  # a backend such as Ray's, which hands over everything at the end
+        parallel = Parallel(batch_size=1)
+    done = zip(track(range(len(jobs)), f"{title}, jobs"), parallel(tasks))
+    return [finished for _, (_, finished) in sorted(done, key=lambda item: item[1][0])]
+
+
+def _work(
+    number: int, function: Callable[[Job], Outcome], job: Job, threads: int, home: int
+) -> tuple[int, Finished]:
+    """Do a job, or take over what it found earlier; ``home`` is the process that asked."""
+    found = _read(job.file(FINISHED))
+    if found is None:
+        torch.set_num_threads(threads)  # sums depend on it
+        start = perf_counter() - _spent_earlier(job.folder)
+        with nullcontext() if os.getpid() == home else _unwatched():
+            outcome = function(job)
+        results.check_metrics(outcome.metrics, job.seeds)
+        seconds, device = perf_counter() - start, device_name(job.device)
+        text = json.dumps({"outcome": asdict(outcome), "seconds": seconds, "device": device})
+        if job.folder:
+            results.write(job.folder / FINISHED, text)
+        found = json.loads(text)
+    return number, Finished(Outcome(**found["outcome"]), found["seconds"], found["device"])
+
+
+def _read(path: Path | None) -> dict[str, Any] | None:
+    """Return a finished job, or None where there is none or its file is damaged."""
+    try:
+        return json.loads(path.read_text("utf-8")) if path else None
+    except (OSError, ValueError):
+        return None
+
+
+def _spent_earlier(folder: Path | None) -> float:
+    """Return the seconds of earlier attempts up to their last checkpoint, and begin another."""
+    if folder is None:
+        return 0.0
+    folder.mkdir(parents=True, exist_ok=True)
+    begun, spent = folder / BEGUN, 0.0
+    if begun.exists():
+        last = max(path.stat().st_mtime for path in folder.iterdir())
+        spent = float(begun.read_text() or 0) + last - begun.stat().st_mtime
+    results.write(begun, str(spent))
+    return spent
+
+
+@contextmanager
+def _unwatched() -> Iterator[None]:
+    """Within a worker: nobody watches progress there; what it warns of still comes through."""
+    stream = sys.stderr
+
+    class Plain(TextIOBase):
+        def write(self, text: str) -> int:
+            return stream.write(text)
+
+    with redirect_stderr(Plain()):
+        yield
+
+
+def merged(finished: Iterable[Finished]) -> Outcome:
+    """Put the outcomes of jobs together: the seeds of a case in the order of the jobs.
+
+    Cases may use different data; the name then lists them all, and hashes say whose they are.
+
+    Raises:
+        ValueError: the data changed between jobs, or a case was recorded at different steps.
+    """
+    metrics: dict[str, dict[str, list[float]]] = {}
+    curves: dict[str, dict[str, list[Any]]] = {}
+    data: dict[str, dict[str, str]] = {}  # name of the data -> all that is known of them
+    for outcome in (one.outcome for one in finished):
+        name = outcome.data["name"]
+        if data.setdefault(name, outcome.data) != outcome.data:
+            raise ValueError(f"{name} changed between jobs: {data[name]}, then {outcome.data}")
+        for case, found in outcome.metrics.items():
+            known = metrics.setdefault(case, {})
+            for metric, values in found.items():
+                known[metric] = known.get(metric, []) + values
+        for case, rows in outcome.curves.items():
+            drawn = curves.setdefault(case, {})
+            for metric, values in rows.items():
+                new = metric not in drawn
+                drawn[metric] = values if new else _joined(drawn[metric], values, metric)
+    return Outcome(metrics, _data(list(data.values())), curves)
+
+
+def _data(found: Sequence[dict[str, str]]) -> dict[str, str]:
+    """Return one description of several data sets."""
+    if len(found) == 1:
+        return found[0]
+    hashes = {
+        f"{one['name']}: {key}": value
+        for one in found
+        for key, value in one.items()
+        if key != "name"
+    }
+    return {"name": SEPARATOR.join(one["name"] for one in found)} | hashes
+
+
+def _joined(one: list[Any], other: list[Any], name: str) -> list[Any]:
+    """Join the rows of two curves; axes must be equal."""
+    if len(one) == len(other) and all(isinstance(row, list) for row in [*one, *other]):
+        return [left + right for left, right in zip(one, other)]
+    if one != other:
+        raise ValueError(f"{name} differs between seeds: {len(one)} and {len(other)} values")
+    return one
+
+
+def forget(jobs: Iterable[Job]) -> None:
+    """Remove what was kept of jobs."""
+    for job in jobs:
+        if job.folder:
+            shutil.rmtree(job.folder, ignore_errors=True)
