@@ -228,7 +228,7 @@ class LfF(ERM):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return the biased network's GCE plus the other's weighted loss."""
-        each = losses.example_losses(logits, batch.y)
+        each = losses.example_losses(logits, batch.y.expand_as(logits))
         weight = self.weights(each.detach(), batch, state)
         biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q)
         return biased + (weight * each[1]).mean(-1)

@@ -9,7 +9,18 @@ import torch
 
 from gsutils import evaluate, losses, progress
 from gsutils.nets import MLP
-from gsutils.train import SGD, Adam, TrainingDiverged, fit, resolve_device
+from gsutils.train import (
+    PRECISIONS,
+    SGD,
+    Adam,
+    TrainingDiverged,
+    checkpoints,
+    chunks,
+    fit,
+    minimise,
+    precision,
+    resolve_device,
+)
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -152,10 +163,10 @@ def test_a_run_that_diverges_at_the_very_end_is_seen_too():
 
 def test_bfloat16_products_stay_close_and_weights_stay_float32():
     histories = {}
-    for precision in ("float32", "bfloat16"):
+    for name in ("float32", "bfloat16"):
         net = network().float()
-        histories[precision] = fit(
-            net, loss, X.float(), steps=100, optimizer=SGD(0.1, 0.9), precision=precision
+        histories[name] = fit(
+            net, loss, X.float(), steps=100, optimizer=SGD(0.1, 0.9), precision=name
         )
         assert {p.dtype for p in net.parameters()} == {torch.float32}
     plain, half = (histories[p]["loss"] for p in ("float32", "bfloat16"))
@@ -245,3 +256,111 @@ def test_a_person_watches_a_live_notebook_but_not_a_build(monkeypatch):
     monkeypatch.delenv("JPY_SESSION_NAME")
     monkeypatch.setitem(sys.modules, "google.colab", sys)
     assert progress.person_watches()
+
+
+class Killed(Exception):
+    pass
+
+
+def killed_at(step, value):
+    def until(logits, at):
+        if at == step:
+            raise Killed
+        return value(logits, at)
+
+    return until
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, 0.9), Adam(0.01)])
+@pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"batch_norm": True}])
+def test_a_killed_training_goes_on_and_ends_bit_for_bit_where_it_would_have(
+    optimizer, options, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)  # after every step
+    path = tmp_path / "training.pt"
+    whole, cut = network(**options), network(**options)
+    arguments = {"steps": 12, "optimizer": optimizer}
+    measure = {"measure": lambda net: {"logits": net(X)}}
+    uninterrupted = fit(whole, loss, X, **arguments, **measure)
+    with pytest.raises(Killed):
+        fit(cut, killed_at(7, loss), X, **arguments, **measure, checkpoint=path)
+    for _ in range(2):  # going on, and reading what has finished
+        again = network(**options)
+        resumed = fit(again, loss, X, **arguments, **measure, checkpoint=path)
+        for name in ("loss", "logits"):
+            assert np.array_equal(uninterrupted[name], resumed[name])
+        for mine, theirs in zip(whole.parameters(), again.parameters()):
+            assert torch.equal(mine, theirs)
+
+
+def test_optimizers_schedules_and_states_of_others_are_resumed_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)
+
+    def run(stop, checkpoint):
+        net, total = network(), torch.zeros(3, dtype=torch.float64)
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, nesterov=True)
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.2, total_steps=12)
+
+        def value(step):
+            if step == stop:
+                raise Killed
+            values = loss(net(X), step)
+            total.add_(values.detach())
+            return values * (1 + total)
+
+        options = {"optimizer": optimizer, "schedule": schedule, "state": {"total": total}}
+        return minimise(net, value, steps=12, checkpoint=checkpoint, **options)["loss"]
+
+    with pytest.raises(Killed):
+        run(5, tmp_path / "a.pt")
+    assert np.array_equal(run(None, tmp_path / "a.pt"), run(None, None))
+
+
+def test_a_checkpoint_of_another_training_is_refused(tmp_path):
+    path = tmp_path / "training.pt"
+    fit(network(), loss, X, steps=3, optimizer=SGD(0.1), checkpoint=path)
+    for net, options in (
+        (network((0, 1)), {"steps": 3, "optimizer": SGD(0.1)}),
+        (network(), {"steps": 3, "optimizer": Adam(0.1)}),
+        (network(), {"steps": 2, "optimizer": SGD(0.1)}),
+        (network(), {"steps": 5, "optimizer": SGD(0.1)}),
+    ):
+        with pytest.raises(ValueError, match=r"training\.pt is a checkpoint of another training"):
+            fit(net, loss, X, **options, checkpoint=path)
+
+
+@pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
+def test_a_damaged_checkpoint_is_refused_and_left_alone(content, tmp_path):
+    path = tmp_path / "training.pt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"is no checkpoint of a training; delete it"):
+        fit(network(), loss, X, steps=3, optimizer=SGD(0.1), checkpoint=path)
+    assert path.read_bytes() == content
+
+
+def test_chunks_without_their_zero_inputs_train_as_the_whole_batch_does():
+    inputs = torch.from_numpy(RNG.normal(size=(3, 30, 6)))
+    inputs[:, :15, :3], inputs[:, 15:, 3:] = 0, 0
+    cut = chunks(inputs, 10)
+    assert [len(chunk.columns) for chunk in cut] == [3, 6, 3]
+    nets = [MLP((6, 16, 1), (0, 1, 2)).double() for _ in range(2)]
+    for net, X in zip(nets, (inputs, cut)):
+        fit(net, loss, X, steps=30, optimizer=Adam(0.01))
+    torch.testing.assert_close(nets[0](inputs), nets[1](inputs), rtol=1e-9, atol=1e-9)
+    for mine, theirs in zip(nets[0].parameters(), nets[1].parameters()):
+        torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("kind", "capability", "expected"),
+    [
+        ("cpu", None, "float32"),
+        ("cuda", (7, 5), "float32"),
+        ("cuda", (8, 0), "bfloat16"),
+        ("cuda", (9, 0), "bfloat16"),
+    ],
+)
+def test_products_are_in_bfloat16_where_the_chip_has_it(kind, capability, expected, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert precision(torch.device(kind)) == expected
+    assert {precision(torch.device(kind), name) for name in PRECISIONS} == set(PRECISIONS)

@@ -35,12 +35,10 @@ def load(path: Path) -> dict[str, Any] | None:
         return None
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict):
-            raise TypeError(f"it holds a {type(content).__name__}")
     except (
         EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError, zipfile.BadZipFile,
     ) as error:  # fmt: skip
-        raise ValueError(
-            f"{path} is no checkpoint of a training ({error}); delete it to start anew"
-        ) from error
+        content = error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is no checkpoint of a training; delete it to start anew")
     return content

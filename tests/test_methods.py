@@ -1,0 +1,225 @@
+"""Each method against its definition, written out by hand or left to autograd."""
+
+import dataclasses
+import math
+
+import pytest
+import torch
+
+from gsutils import losses, methods, train
+from gsutils.methods import ERM, IRM, METHODS, SD, BalancedERM, Batch, GroupDRO, LfF, VREx
+from gsutils.nets import MLP, Pair
+
+torch.set_num_threads(1)
+
+GENERATOR = torch.Generator().manual_seed(0)
+N = 24
+X = torch.randn(3, N, 4, generator=GENERATOR, dtype=torch.float64)
+Y = torch.where(torch.rand(3, N, generator=GENERATOR) < 0.4, 1.0, -1.0).double()
+GROUP = torch.randint(0, 2, (3, N), generator=GENERATOR)
+LOGITS = 3 * torch.randn(3, N, generator=GENERATOR, dtype=torch.float64)
+BATCH = Batch(Y, GROUP)
+
+
+def environments(run):
+    return [(LOGITS[run][GROUP[run] == g], Y[run][GROUP[run] == g]) for g in (0, 1)]
+
+
+def run_of(batch, run):
+    return Batch(batch.y[run : run + 1], batch.group[run : run + 1])
+
+
+def test_the_irm_penalty_is_the_squared_derivative_that_autograd_finds():
+    for run in range(3):
+        for logits, y in environments(run):
+            scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+            (slope,) = torch.autograd.grad(losses.logistic(scale * logits, y), scale)
+            torch.testing.assert_close(losses.irm_penalty(logits, y), slope**2, rtol=1e-12, atol=0)
+
+
+def test_the_gradient_of_the_irm_penalty_is_that_of_the_double_backward():
+    logits, y = LOGITS[0].clone().requires_grad_(), Y[0]
+    (mine,) = torch.autograd.grad(losses.irm_penalty(logits, y), logits)
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    (slope,) = torch.autograd.grad(losses.logistic(scale * logits, y), scale, create_graph=True)
+    (theirs,) = torch.autograd.grad(slope**2, logits)
+    torch.testing.assert_close(mine, theirs, rtol=1e-10, atol=1e-14)
+
+
+@pytest.mark.parametrize("step", [5, 20])
+def test_irm_is_mean_risk_plus_weighted_mean_penalty_divided_by_the_weight(step):
+    method = IRM(weight=50.0, switch=10)
+    value = methods.objective(method, MLP((4, 1)), BATCH, {})(LOGITS, step)
+    weight = 50.0 if step >= 10 else 1.0
+    for run in range(3):
+        (a, ya), (b, yb) = environments(run)
+        risk = (losses.logistic(a, ya) + losses.logistic(b, yb)) / 2
+        penalty = (losses.irm_penalty(a, ya) + losses.irm_penalty(b, yb)) / 2
+        assert float(value[run]) == pytest.approx(float(risk + weight * penalty) / weight)
+
+
+@pytest.mark.parametrize("step", [5, 20])
+def test_vrex_is_summed_risk_plus_the_weighted_squared_difference(step):
+    value = methods.objective(VREx(weight=9.0, switch=10), MLP((4, 1)), BATCH, {})(LOGITS, step)
+    weight = 9.0 if step >= 10 else 1.0
+    for run in range(3):
+        (a, ya), (b, yb) = environments(run)
+        first, second = losses.logistic(a, ya), losses.logistic(b, yb)
+        by_hand = (first + second + weight * (first - second) ** 2) / weight
+        assert float(value[run]) == pytest.approx(float(by_hand))
+
+
+def test_vrex_sums_the_differences_of_all_pairs_of_environments():
+    group = torch.arange(N) % 3
+    risks = methods.group_means(losses.example_losses(LOGITS[0], Y[0]), group).tolist()
+    by_hand = sum(risks) + sum((risks[a] - risks[b]) ** 2 for a, b in ((0, 1), (0, 2), (1, 2)))
+    assert float(VREx().loss(LOGITS[0], Batch(Y[0], group), 0, {})) == pytest.approx(by_hand)
+
+
+def test_group_dro_weights_groups_exponentially_by_their_losses():
+    method, group = GroupDRO(eta=0.3), torch.arange(N) % 3
+    state = method.start(Y[0], groups=4)
+    q = [0.25] * 4
+    for logits in LOGITS:
+        mine = method.loss(logits, Batch(Y[0], group), 0, state)
+        each = losses.example_losses(logits, Y[0])
+        risks = [float(each[group == g].mean()) for g in range(3)] + [0.0]
+        q = [a * math.exp(0.3 * risk) for a, risk in zip(q, risks)]
+        q = [a / sum(q) for a in q]
+        assert float(mine) == pytest.approx(sum(a * b for a, b in zip(q, risks)))
+    assert state["q"].tolist() == pytest.approx(q)
+
+
+def lff_by_hand(batches, smoothing):
+    """Weights of each batch in plain Python: dicts of examples, one loop per line of the paper."""
+    label = {i: float(Y[0, i]) for i in range(N)}
+    smooth = [{}, {}]
+    for index, logits in batches:
+        for network in (0, 1):
+            for place, i in enumerate(index.tolist()):
+                now = math.log1p(math.exp(-label[i] * float(logits[network, place])))
+                before = smooth[network].get(i, now)
+                smooth[network][i] = smoothing * before + (1 - smoothing) * now
+        weights = []
+        for i in index.tolist():
+            b, d = (
+                network[i] / max(v for j, v in network.items() if label[j] == label[i])
+                for network in smooth
+            )
+            weights.append(b / (b + d + 1e-8))
+        yield weights
+
+
+def test_lff_weights_examples_by_the_smoothed_losses_of_both_networks():
+    method = LfF(smoothing=0.6)
+    state = method.start(Y[0])
+    order = torch.randperm(N, generator=GENERATOR)
+    batches = [
+        (index, 2 * torch.randn(2, len(index), generator=GENERATOR, dtype=torch.float64))
+        for index in (order[:10], order[10:20], order[5:15])
+    ]
+    for (index, logits), by_hand in zip(batches, lff_by_hand(batches, 0.6)):
+        mine = method.loss(logits, Batch(Y[0][index], None, index), 0, state)
+        each = losses.example_losses(logits[1], Y[0][index])
+        weighted = (torch.tensor(by_hand, dtype=torch.float64) * each).mean()
+        p = torch.sigmoid(Y[0][index] * logits[0])
+        assert float(mine) == pytest.approx(float(((1 - p**0.7) / 0.7).mean() + weighted))
+
+
+def test_generalised_cross_entropy_tends_to_the_logistic_loss_as_q_vanishes():
+    small = losses.generalised_cross_entropy(LOGITS, Y, 1e-6)
+    torch.testing.assert_close(small, losses.logistic(LOGITS, Y), rtol=1e-4, atol=1e-6)
+    with pytest.raises(ValueError, match=r"q must lie in \(0, 1\], got 0"):
+        losses.generalised_cross_entropy(LOGITS, Y, 0)
+
+
+def test_balanced_erm_is_the_mean_of_the_two_class_means():
+    method = BalancedERM()
+    value = method.loss(LOGITS, BATCH, 0, method.start(Y))
+    for run in range(3):
+        each = losses.example_losses(LOGITS[run], Y[run])
+        by_hand = (each[Y[run] < 0].mean() + each[Y[run] > 0].mean()) / 2
+        assert float(value[run]) == pytest.approx(float(by_hand))
+    with pytest.raises(ValueError, match="both classes must be among the labels"):
+        method.start(torch.ones(3))
+
+
+def test_spectral_decoupling_follows_the_published_schedule():
+    method = SD(lam=2.0, lam_before=4e-5, switch=450, factor=2e-5)
+    value = methods.objective(method, MLP((4, 1)), BATCH, {})
+    nll, square = losses.logistic(LOGITS, Y), LOGITS.square().mean(-1)
+    torch.testing.assert_close(value(LOGITS, 449), nll + 2e-5 * square)
+    torch.testing.assert_close(value(LOGITS, 450), 2e-5 * (nll + square))
+
+
+def test_spectral_decoupling_without_a_penalty_is_erm():
+    for y, logits in ((Y, LOGITS), (torch.zeros(3, N).long(), torch.randn(3, N, 5))):
+        batch = Batch(y)
+        assert torch.equal(SD().loss(logits, batch, 0, {}), ERM().loss(logits, batch, 0, {}))
+
+
+def test_classes_are_trained_by_the_softmax():
+    logits = torch.randn(N, 5, generator=GENERATOR)
+    y = torch.randint(0, 5, (N,), generator=GENERATOR)
+    plain = torch.nn.functional.cross_entropy(logits, y)
+    torch.testing.assert_close(ERM().loss(logits, Batch(y), 0, {}), plain)
+    penalty = 0.05 / 2 * logits.square().sum(1).mean()
+    torch.testing.assert_close(SD(lam=0.05).loss(logits, Batch(y), 0, {}), plain + penalty)
+    with pytest.raises(ValueError, match="for two classes"):
+        SD(lam=(0.1, 0.2)).loss(logits, Batch(y), 0, {})
+    with pytest.raises(ValueError, match=r"classes must be 0\.\.4, got 0\.\.7"):
+        losses.cross_entropy(logits, torch.arange(N) % 8)
+
+
+def test_squared_weights_are_summed_for_each_run_apart():
+    net = MLP((4, 5, 1), seeds=(0, 1, 2)).double()
+    with_l2 = methods.objective(ERM(l2=0.1), net, BATCH, {})(LOGITS, 0)
+    for run in range(3):
+        squares = sum(float(p.detach().square().sum()) for p in net.single(run).parameters())
+        plain = float(losses.logistic(LOGITS[run], Y[run]))
+        assert float(with_l2[run]) == pytest.approx(plain + 0.1 * squares)
+
+
+OPTIONS = {
+    "sd": {"lam": 0.5, "lam_before": 0.01, "switch": 20, "factor": 0.1},
+    "irm": {"weight": 100.0, "switch": 20, "l2": 1e-3},
+    "vrex": {"weight": 100.0, "switch": 20, "l2": 1e-3},
+}
+
+
+def trained(name, runs, steps=50):
+    method = METHODS[name](**OPTIONS.get(name, {}))
+    net = MLP((4, 8, 1), runs).double()
+    if method.networks == 2:
+        net = Pair(MLP((4, 8, 1), [run + 100 for run in runs]).double(), net)
+    runs = list(runs)
+    batch = Batch(Y[runs], GROUP[runs])
+    state = method.start(batch.y, groups=2)
+    state = {k: v.double() for k, v in state.items()}
+    value = methods.objective(method, net, batch, state)
+    history = train.fit(net, value, X[runs], steps=steps, optimizer=train.Adam(0.01))
+    net.eval()
+    return net(X[runs]).detach(), history["loss"]
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_in_a_batch_equals_the_run_alone(name):
+    together, losses_together = trained(name, (0, 1, 2))
+    for run in range(3):
+        alone, loss_alone = trained(name, (run,))
+        torch.testing.assert_close(together[run], alone[0], rtol=1e-8, atol=1e-8)
+        assert losses_together[:, run] == pytest.approx(loss_alone[:, 0], rel=1e-8)
+
+
+@pytest.mark.parametrize("name", ["irm", "vrex", "group_dro"])
+def test_methods_that_need_groups_say_so(name):
+    method = METHODS[name]()
+    with pytest.raises(ValueError, match="needs the group or environment of every example"):
+        method.loss(LOGITS, Batch(Y), 0, method.start(Y, 2))
+
+
+@pytest.mark.parametrize("kind", METHODS.values())
+def test_methods_refuse_a_negative_coefficient(kind):
+    assert dataclasses.is_dataclass(kind)
+    with pytest.raises(ValueError, match="l2 must be a finite number >= 0, got -1"):
+        kind(l2=-1)
