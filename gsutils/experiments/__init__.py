@@ -4,17 +4,24 @@ An entry holds its settings in both sizes, its run function and the paper's numb
 dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a minute on two
 CPU cores. ``paper`` is the published setting.
 
->>> sorted(ENTRIES)
-['figure1', 'figure1d', 'figure5', 'regularisers', 'table2']
+>>> print(*ENTRIES)
+figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path
 """
 
-from gsutils.experiments import colored_mnist, responses, spectral_decoupling, two_moons
+from gsutils.experiments import (
+    cifar,
+    colored_mnist,
+    responses,
+    spectral_decoupling,
+    two_moons,
+)
 from gsutils.experiments.entry import SIZES, Entry, chosen_size
 
 ENTRIES: dict[str, Entry] = {
     **two_moons.ENTRIES,
     **responses.ENTRIES,
     **spectral_decoupling.ENTRIES,
+    **cifar.ENTRIES,
     **colored_mnist.ENTRIES,
 }
 

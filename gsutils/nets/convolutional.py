@@ -13,7 +13,6 @@ torch.Size([5])
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -34,7 +33,8 @@ class ConvNet(nn.Module):
         images: (n, c, h, w) in [0, 1]; their patches give the whitening, which is not trained.
         outputs: 1 for a two-class network, which has one logit; else the number of classes.
         residual: whether each group has a third convolution and a shortcut around the last two.
-        seed: of the weights, ``stream(seed, "weights")``: He's normal, biases zero.
+        seed: of the weights, ``stream(seed, "weights")``: uniform on ±1/√fan_in, as PyTorch's;
+            biases zero.
 
     Raises:
         ValueError: a width or count out of range, or images of another shape.
@@ -83,8 +83,8 @@ class ConvNet(nn.Module):
         rng = stream(seed, "weights")
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
-                fan_in = module.weight[0].numel()
-                draw = rng.standard_normal(module.weight.shape, np.float32) * (2 / fan_in) ** 0.5
+                bound = module.weight[0].numel() ** -0.5
+                draw = rng.uniform(-bound, bound, module.weight.shape)
                 with torch.no_grad():
                     module.weight.copy_(torch.from_numpy(draw))
                     if module.bias is not None:

@@ -43,12 +43,12 @@ class Epochs:
     """Batches of a training set, shuffled and augmented anew in each epoch.
 
     Attributes:
-        X: images (n, c, h, w), uint8, on the device.
+        X: images (n, c, h, h), uint8, on the device.
         y: labels (n,), on the same device.
         batch: examples a batch, <= n; what is left of an epoch over the last batch is not used.
         seed: order from ``stream(seed, "order of epoch 0")``, and so on.
         pad: pixels added on each side by reflection, before a crop of random place is cut out.
-        crop: the side of that crop; None for that of the images.
+        crop: the side of that crop; None for that of the images, which must be square.
         flip: mirror each image left to right with probability ½.
         clean_from: the epoch from which on images are no longer augmented; None for never.
     """
@@ -65,17 +65,20 @@ class Epochs:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be cut into batches."""
-        if self.X.dtype != torch.uint8 or self.X.ndim != 4 or len(self.X) != len(self.y):
+        side = self.X.shape[-1]
+        if self.X.dtype != torch.uint8 or self.X.ndim != 4 or self.X.shape[-2] != side:
             raise ValueError(
-                f"X must be uint8 (n, c, h, w) and y (n,), got {self.X.dtype} "
-                f"{tuple(self.X.shape)} and {tuple(self.y.shape)}"
+                f"X must be uint8 (n, c, h, h), got {self.X.dtype} {tuple(self.X.shape)}"
             )
+        if self.y.shape != self.X.shape[:1]:
+            raise ValueError(f"y must be ({len(self.X)},), got {tuple(self.y.shape)}")
         if not 1 <= self.batch <= len(self.X):
             raise ValueError(f"batch must be in 1..{len(self.X)}, got {self.batch}")
-        if not 0 <= self.pad < min(self.X.shape[2:]):
-            raise ValueError(f"pad must be in 0..{min(self.X.shape[2:]) - 1}, got {self.pad}")
-        if self.crop is not None and not 1 <= self.crop <= min(self.X.shape[2:]):
-            raise ValueError(f"crop must be in 1..{min(self.X.shape[2:])}, got {self.crop}")
+        if not 0 <= self.pad < side:
+            raise ValueError(f"pad must be in 0..{side - 1}, got {self.pad}")
+        self._side = side if self.crop is None else self.crop
+        if not 1 <= self._side <= side:
+            raise ValueError(f"crop must be in 1..{side}, got {self.crop}")
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -89,15 +92,15 @@ class Epochs:
         chosen = self._order[place * self.batch : (place + 1) * self.batch]
         images = self.X[chosen]
         if self.clean_from is None or epoch < self.clean_from:
-            images = cropped(images, self._corner[chosen], self.pad, self.crop)
+            images = cropped(images, self._corner[chosen], self.pad, self._side)
             images = torch.where(self._flip[chosen, None, None, None], images.flip(-1), images)
         return Images(pixels(images), self.y[chosen], chosen)
 
     def _draw(self, epoch: int) -> None:
         n, device = len(self.X), self.X.device
         rng = stream(self.seed, f"augmentation of epoch {epoch}")
-        room = torch.tensor(self.X.shape[2:]) + 2 * self.pad - self._side
-        corner = rng.integers(0, room.numpy() + 1, (n, 2))
+        room = self.X.shape[-1] + 2 * self.pad - self._side
+        corner = rng.integers(0, room + 1, (n, 2))
         flip = rng.random(n) < (0.5 if self.flip else 0.0)
         order = stream(self.seed, f"order of epoch {epoch}").permutation(n)
         self._order, self._corner, self._flip = (
@@ -106,23 +109,25 @@ class Epochs:
         self._epoch = epoch
 
 
-def shifted(images: Tensor, shift: Tensor, pad: int) -> Tensor:
-    """Cut each image out of itself, padded by reflection.
+def cropped(images: Tensor, corner: Tensor, pad: int, side: int) -> Tensor:
+    """Pad images by reflection and cut a square out of each.
 
     Args:
         images: (b, c, h, w).
-        shift: upper left corners (b, 2) in the padded image, from 0 to 2 * ``pad``.
+        corner: the squares' upper left corners in the padded images, (b, 2): rows, columns.
         pad: pixels added on each side.
+        side: of the squares, in pixels.
+
+    Returns:
+        (b, c, side, side).
     """
-    if not pad:
-        return images
-    (b, c, h, w), device = images.shape, images.device
-    padded = F.pad(images.float(), [pad] * 4, mode="reflect").to(images.dtype)
-    rows = shift[:, 0, None] + torch.arange(h, device=device)  # (b, h)
-    columns = shift[:, 1, None] + torch.arange(w, device=device)  # (b, w)
-    which = torch.arange(b, device=device)[:, None, None, None]
-    channel = torch.arange(c, device=device)[None, :, None, None]
-    return padded[which, channel, rows[:, None, :, None], columns[:, None, None, :]]
+    if pad:
+        images = F.pad(images.float(), [pad] * 4, mode="reflect").to(images.dtype)
+    reach = torch.arange(side, device=images.device)
+    rows, columns = (corner[:, :, None] + reach).unbind(1)  # (b, side) each
+    which = torch.arange(len(images), device=images.device)[:, None, None]
+    # Indexed with the channels last, which is how they are wanted.
+    return images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None]].permute(0, 3, 1, 2)
 
 
 def pixels(images: Tensor) -> Tensor:

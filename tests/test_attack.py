@@ -1,0 +1,183 @@
+"""Attacks and margins: exact on linear models, bounded by the ball, no weaker than a library's."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gsutils import attack
+from gsutils.nets import ConvNet
+from gsutils.seeding import stream
+
+torch.set_num_threads(1)
+DUAL = {"l2": 2, "linf": 1}
+
+
+def linear(seed=0, d=12, classes=None):
+    rng = stream(seed, "test")
+    shape = (d,) if classes is None else (d, classes)
+    w = torch.from_numpy(rng.normal(size=shape))
+    return w, lambda X: X.flatten(1) @ w + 0.3
+
+
+def inputs(n=40, d=12, seed=1):
+    rng = stream(seed, "test")
+    X = torch.from_numpy(rng.random((n, d)))
+    return X, torch.from_numpy(np.sign(rng.normal(size=n)))
+
+
+@pytest.fixture(scope="module")
+def network():
+    """A small convolutional network with normalisation statistics of its own."""
+    X = torch.rand(64, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    net = ConvNet((6, 8), X)
+    net(X)
+    return net.eval().requires_grad_(False), X, net(X).detach().sign()
+
+
+@pytest.mark.parametrize("norm", attack.NORMS)
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), d=st.integers(2, 30))
+def test_the_margin_of_a_linear_model_is_exact(norm, seed, d):
+    w, model = linear(seed, d)
+    X, y = inputs(d=d, seed=seed + 1)
+    score = y * model(X)
+    exact = (score / torch.linalg.vector_norm(w, DUAL[norm])).clamp(min=0)
+    found = attack.margins(model, X, y, [float(exact.max()) * 1.01 + 1e-9], norm, box=None)
+    torch.testing.assert_close(found, exact, rtol=0, atol=float(exact.max()) / 2**12)
+
+
+def test_with_several_classes_the_margin_found_is_the_nearest_boundary_for_most_inputs():
+    W, model = linear(classes=4)
+    X, _ = inputs()
+    y = model(X).argmax(1)
+    logits = model(X)
+    lead = logits.gather(1, y[:, None]) - logits  # (n, classes)
+    apart = torch.linalg.vector_norm(W[:, y].T[:, :, None] - W[None], dim=1)  # (n, classes)
+    exact = (lead / apart).nan_to_num(nan=torch.inf).amin(1)
+    found = attack.margins(model, X, y, np.linspace(0.05, 2, 40).tolist(), box=None, steps=40)
+    assert bool((found >= exact - 1e-3).all())  # an upper bound: it may make for a farther class
+    assert float((found <= exact + 0.01).double().mean()) > 0.8
+
+
+@pytest.mark.parametrize("norm", attack.NORMS)
+@pytest.mark.parametrize("objective", attack.OBJECTIVES)
+def test_what_pgd_returns_lies_in_the_ball_and_in_the_box(network, norm, objective):
+    net, X, y = network
+    moved = attack.pgd(net, X, y, 0.3, norm, restarts=3, steps=5, objective=objective)
+    delta = (moved - X).flatten(1)
+    length = delta.norm(dim=1) if norm == "l2" else delta.abs().amax(1)
+    assert float(length.max()) <= 0.3 * (1 + 1e-5)
+    assert float(length.max()) > 0.29
+    assert float(moved.min()) >= 0
+    assert float(moved.max()) <= 1
+    assert not moved.requires_grad
+
+
+@pytest.mark.parametrize("norm", attack.NORMS)
+def test_an_attack_never_helps_the_model(network, norm):
+    net, X, y = network
+    before = attack.logit_margin(net(X), y)
+    for eps in (0.0, 0.1, 0.5):
+        after = attack.logit_margin(net(attack.pgd(net, X, y, eps, norm, steps=5)), y)
+        assert bool((after <= before + 1e-6).all())
+    assert float(after.mean()) < float(before.mean())
+
+
+def test_more_restarts_find_no_less(network):
+    net, X, y = network
+    lead = [
+        attack.logit_margin(net(attack.pgd(net, X, y, 0.2, restarts=n, steps=4)), y) for n in (1, 4)
+    ]
+    assert bool((lead[1] <= lead[0] + 1e-6).all())
+
+
+def test_random_starts_depend_on_the_seed_alone(network):
+    net, X, y = network
+    runs = [attack.pgd(net, X, y, 0.2, restarts=2, steps=3, seed=seed) for seed in (0, 0, 1)]
+    assert torch.equal(runs[0], runs[1])
+    assert not torch.equal(runs[0], runs[2])
+
+
+@pytest.mark.parametrize("norm", attack.NORMS)
+def test_a_margin_is_the_length_of_a_disturbance_that_crosses(network, norm):
+    net, X, y = network
+    radii = [0.02, 0.05, 0.1, 0.2, 0.4]
+    margin = attack.margins(net, X, y, radii, norm, steps=5, chunk_size=17)
+    assert margin.shape == (64,)
+    assert float(margin[margin.isfinite()].max()) <= 0.4 * (1 + 1e-5)
+    for eps in radii:
+        fell = attack.logit_margin(net(attack.pgd(net, X, y, eps, norm, steps=5)), y) <= 0
+        assert bool((margin[fell] <= eps * (1 + 1e-5)).all())
+
+
+def test_a_misclassified_input_has_margin_zero_and_an_unreachable_one_infinity():
+    _, model = linear()
+    X, y = inputs()
+    wrong = y * model(X) <= 0
+    assert bool((attack.margins(model, X, y, [1e-9], box=None)[wrong] == 0).all())
+    assert bool(attack.margins(model, X, y, [1e-9], box=None)[~wrong].isinf().all())
+
+
+def test_accuracy_under_attack_is_the_share_of_larger_margins():
+    margin = torch.tensor([0.0, 0.1, 0.2, torch.inf])
+    assert attack.accuracy_under_attack(margin, [0, 0.1, 0.15, 5]).tolist() == [
+        0.75,
+        0.5,
+        0.5,
+        0.25,
+    ]
+
+
+def test_the_loss_of_a_very_sure_model_has_no_gradient_and_its_margin_has_one():
+    _, model = linear()
+    X, _ = inputs()
+    y = model(X).sign()
+    sure = lambda X: 1e4 * model(X)  # noqa: E731
+    by = {
+        objective: attack.pgd(sure, X, y, 0.3, objective=objective, box=None)
+        for objective in attack.OBJECTIVES
+    }
+    assert float((by["loss"] - X).abs().mean()) < float((by["margin"] - X).abs().mean()) / 2
+    torch.testing.assert_close((by["margin"] - X).norm(dim=1), torch.full((40,), 0.3).double())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"norm": "l1"}, "norm must be in"),
+        ({"eps": -0.1}, "eps must be >= 0"),
+        ({"steps": 0}, "steps >= 1"),
+        ({"restarts": 0}, "restarts must be >= 1"),
+        ({"objective": "accuracy"}, "objective in"),
+    ],
+)
+def test_nonsense_is_refused(change, message):
+    _, model = linear()
+    X, y = inputs()
+    with pytest.raises(ValueError, match=message):
+        attack.pgd(model, X, y, **{"eps": 0.1, **change})
+
+
+def test_labels_of_another_shape_and_shrinking_radii_are_refused():
+    _, model = linear()
+    X, y = inputs()
+    with pytest.raises(ValueError, match="one label per input"):
+        attack.pgd(model, X, y[:, None], 0.1)
+    with pytest.raises(ValueError, match="increasing"):
+        attack.margins(model, X, y, [0.2, 0.1])
+
+
+@pytest.mark.parametrize(("norm", "name"), [("l2", "L2PGD"), ("linf", "LinfPGD")])
+def test_the_attack_is_no_weaker_than_that_of_foolbox(network, norm, name):
+    foolbox = pytest.importorskip("foolbox")
+    net, X, y = network
+    two_logits = torch.nn.Module()
+    two_logits.forward = lambda X: torch.stack([torch.zeros(len(X)), net(X)], 1)
+    model = foolbox.PyTorchModel(two_logits.eval(), bounds=(0, 1), device="cpu")
+    theirs = getattr(foolbox.attacks, name)(rel_stepsize=0.125, steps=20, random_start=False)
+    for eps in (0.05, 0.1, 0.2):
+        _, _, fooled = theirs(model, X, (y > 0).long(), epsilons=eps)
+        ours = attack.logit_margin(net(attack.pgd(net, X, y, eps, norm)), y) <= 0
+        assert float(ours.float().mean()) >= float(fooled.float().mean()) - 0.02
