@@ -2,8 +2,9 @@
 
     python -m gsutils list
     python -m gsutils show NAME
-    python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--cases CASE ...]
-                               [--device auto] [--set KEY=VALUE ...] [--jobs N] [--fresh] [--out DIR]
+    python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--device auto]
+                               [--cases CASE ...] [--set KEY=VALUE ...]
+                               [--jobs N] [--fresh] [--out DIR]
 
 A run writes one JSON file (see :mod:`gsutils.results`) and prints what it measured beside the
 paper's numbers. A run that was stopped goes on where it was when the same command is given again.
@@ -146,13 +147,16 @@ def _entry(name: str) -> Entry:
 
 
 def _overview() -> list[str]:
-    """Return one line for each entry: name, chapter, title, what is stored."""
+    """Return for each entry its name, chapter and title, and what is stored of the paper's size."""
+    runs, refused = results.survey()
     lines = []
     for entry in ENTRIES.values():
         lines.append(f"{entry.name:13} {entry.chapter:24} {entry.title}")
-        for run in results.load(entry.name):
-            lines.append(f"{'':13} stored: {len(run.seeds)} seeds, {run.data['name']}, {run.device}")
-    return lines
+        for run in runs:
+            if (run.experiment, run.size) == (entry.name, "paper"):
+                seeds = f"{len(run.seeds)} seed" + "s" * (len(run.seeds) > 1)
+                lines.append(f"{'':13} stored: {seeds}, {run.data['name']}, {run.device}")
+    return lines + [f"cannot be read: {name}: {reason}" for name, reason in refused.items()]
 
 
 def _description(entry: Entry) -> list[str]:
@@ -173,7 +177,9 @@ def _tree(settings: Mapping[str, Any], above: str) -> list[str]:
     lines = []
     for key, value in settings.items():
         nested = isinstance(value, Mapping) and value
-        lines += _tree(value, f"{above}{key}.") if nested else [f"{above}{key} = {json.dumps(value)}"]
+        lines += (
+            _tree(value, f"{above}{key}.") if nested else [f"{above}{key} = {json.dumps(value)}"]
+        )
     return lines
 
 

@@ -208,11 +208,14 @@ def _validate(content: Any) -> None:
     error = best_match(_validator().iter_errors(content))
     if error is None:
         return
-    where = "/".join(map(str, error.absolute_path)) or "it"
+    where = "/".join(map(str, error.absolute_path))
     expected = error.schema.get("description")
-    got = "" if error.validator == "required" else f", got {error.instance!r}"
-    problem = f"must be {expected}{got}" if expected and got else error.message
-    raise ValueError(ascii(f"{where[:80]}: {problem[:300]}")[1:-1])
+    said = error.message
+    if expected and error.validator != "required":
+        said = f"must be {expected}, got {error.instance!r}"
+    if where:
+        said = f"{where[:80]}: {said}"
+    raise ValueError(ascii(said if len(said) < 400 else f"{said[:300]} ... {said[-90:]}")[1:-1])
 
 
 @cache

@@ -19,7 +19,7 @@ TINY = {
     "figure1": {"steps": {"plain": 20, "sd": 20}},
     "figure1d": {"steps": {"overlap": 4, "sd": 3}},
     "figure5": {"strengths": [2.0, 5.0], "steps": 20, "records": 5},
-    "regularisers": {"steps": dict.fromkeys(set(two_moons.CASES) - {"deeper"}, 3) | {"deeper": 2}},
+    "regularisers": {"steps": dict.fromkeys(ENTRIES["regularisers"].settings["quick"]["steps"], 3)},
     "table2": {
         "erm": {"steps": 3, "lr": 1e-3},
         "sd": {"steps": 4, "lr": 1e-3, "lam": 2.0, "switch": 2, "scale": 2e-5},
@@ -30,8 +30,9 @@ TINY = {
 
 
 @pytest.fixture(autouse=True)
-def quick_and_offline(monkeypatch):
+def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.delenv("GSUTILS_SIZE", raising=False)
+    monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setattr(datasets, "digits", datasets.embedded_digits)
 
 
@@ -87,7 +88,8 @@ def test_the_size_comes_from_the_argument_then_the_environment_then_is_quick(mon
     ("arguments", "message"),
     [
         ({"size": "big"}, "got 'big'"),
-        ({"settings": {"stepz": 3}}, r"figure1 has no setting \['stepz'\]; it has .*steps"),
+        ({"settings": {"stepz": 3}}, "there is no setting 'stepz'; there is steps"),
+        ({"cases": ["colour"]}, r"cases must be some of overlap, plain, sd, got \['colour'\]"),
         ({"device": "tpu"}, "device must be .*got 'tpu'"),
         ({"seeds": []}, "seeds must hold at least one"),
         ({"seeds": [0, 0]}, "seeds must differ"),
@@ -350,6 +352,6 @@ def test_figure_3_numbers_stand_under_the_names_of_the_environments():
     assert set(colored_mnist.FIGURE3_PAPER) <= set(datasets.ENVIRONMENTS)
 
 
-def test_every_run_function_has_the_signature_of_an_entry():
+def test_every_run_function_takes_a_job():
     for entry in ENTRIES.values():
-        assert list(inspect.signature(entry.run).parameters) == ["settings", "seeds", "device"]
+        assert list(inspect.signature(entry.run).parameters) == ["job"]

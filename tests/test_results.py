@@ -3,10 +3,14 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 
 from gsutils import results
 from gsutils.results import Run
@@ -98,10 +102,15 @@ def test_a_run_whose_parts_do_not_fit_is_refused(changes, message):
 
 @pytest.mark.parametrize(
     "changes",
-    [{"settings": {"lr": float("nan")}}, {"curves": {"erm": {"step": [0], "x": [[np.inf, 1]]}}}],
+    [
+        {"settings": {"lr": float("nan")}},
+        {"curves": {"erm": {"step": [0], "x": [[np.inf, 1]]}}},
+        {"device": "<b>"},
+        {"command": "rm -rf ."},
+    ],
 )
-def test_what_json_cannot_hold_is_not_saved(changes, tmp_path):
-    with pytest.raises(ValueError, match="not JSON compliant"):
+def test_what_does_not_fit_is_not_saved(changes, tmp_path):
+    with pytest.raises(ValueError, match=r"JSON|must be|maximum"):
         results.save(run(**changes), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -112,23 +121,198 @@ GOOD = dataclasses.asdict(run())
 @pytest.mark.parametrize(
     ("content", "message"),
     [
+        ("", "Expecting value"),
         ("{", "Expecting property name"),
-        ("[]", "must be a mapping"),
-        ("null", "not iterable"),
-        ("{}", "missing"),
-        (json.dumps(GOOD | {"schema": 2}), "schema"),
-        (json.dumps(GOOD | {"colour": "red"}), r"unknown fields \['colour'\]"),
-        (json.dumps(GOOD | {"metrics": []}), "items"),
-        (json.dumps(GOOD | {"seeds": [0]}), "2 values for 1 seeds"),
-        (json.dumps({k: v for k, v in GOOD.items() if k != "device"}), "device"),
+        ("\x00", "Expecting value"),
+        ("[]", r"\[\] is not of type 'object'"),
+        ("null", "None is not of type 'object'"),
+        ("{}", "'schema' is a required property"),
+        (GOOD | {"schema": 2}, "it has schema 2, and this gsutils knows 1: update gsutils"),
+        (GOOD | {"schema": 0}, "1 was expected"),
+        (GOOD | {"schema": "1"}, "1 was expected"),
+        (GOOD | {"colour": "red"}, "'colour' was unexpected"),
+        (GOOD | {"metrics": []}, "metrics: must be case -> metric -> one number per seed, got"),
+        (GOOD | {"metrics": {}}, "metrics: must be case"),
+        (GOOD | {"seeds": [0]}, "erm, test accuracy: 2 values for 1 seeds"),
+        (GOOD | {"seeds": [0, 0]}, "seeds: must be a list of different integers"),
+        (GOOD | {"seeds": [0, True]}, "True is not of type 'integer'"),
+        (GOOD | {"seeds": [0, -1]}, "-1 is less than the minimum"),
+        (GOOD | {"seeds": [0, 2]}, "belong to a file called demo-quick-"),
+        (GOOD | {"settings": {"steps": 4}}, "belong to a file called demo-quick-"),
+        (GOOD | {"size": "huge"}, "size: 'huge' is not one of"),
+        (GOOD | {"wall_time_s": -1}, "wall_time_s: must be seconds, got -1"),
+        (GOOD | {"wall_time_s": "1"}, "wall_time_s: must be seconds, got '1'"),
+        ({k: v for k, v in GOOD.items() if k != "device"}, "'device' is a required property"),
     ],
 )
 def test_a_file_that_is_no_run_is_named(content, message, tmp_path):
-    path = tmp_path / "demo-quick-00000000.json"
-    path.write_text(content)
+    path = tmp_path / "demo-quick-4e6f0671.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ValueError, match=message) as error:
         results.load("demo", "quick", tmp_path)
     assert str(path) in str(error.value)
+    runs, refused = results.survey(tmp_path)
+    assert runs == []
+    assert re.search(message, refused[path.name])
+
+
+DEEP = "[" * 900 + "]" * 900
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("metrics", '{"erm": {"test accuracy": [NaN, 0]}}', "NaN is no number of JSON"),
+        ("metrics", '{"erm": {"test accuracy": [-Infinity, 0]}}', "-Infinity is no number"),
+        ("metrics", '{"erm": {"test accuracy": [1e400, 0]}}', "greater than the maximum"),
+        ("metrics", '{"erm": {"test accuracy": [1e16, 0]}}', "greater than the maximum"),
+        ("metrics", f'{{"erm": {{"test accuracy": [{"9" * 4000}, 0]}}}}', "greater than the"),
+        ("metrics", f'{{"erm": {{"test accuracy": [{"9" * 9000}, 0]}}}}', "integer string conv"),
+        ("metrics", '{"erm": {"test accuracy": ["0.1", 0]}}', "not of type 'number'"),
+        ("settings", f'{{"a": {DEEP}}}', "nested too deeply"),
+        ("settings", "[" * 100_000, "nested too deeply"),
+        ("curves", f'{{"a": {{"b": {DEEP}}}}}', "not of type 'number'"),
+        ("device", f'"{"a" * 201}"', "device: must be a short"),
+        ("device", '"\xff"', "invalid start byte|must be a short text"),
+    ],
+)
+def test_numbers_and_nesting_beyond_measure_are_refused(field, value, message, tmp_path):
+    path = tmp_path / "demo-quick-4e6f0671.json"
+    rest = json.dumps({k: v for k, v in GOOD.items() if k != field})
+    path.write_text(f'{rest[:-1]}, "{field}": {value}}}', encoding="latin-1")
+    with pytest.raises(ValueError, match=message) as error:
+        results.read(path)
+    assert len(str(error.value)) < 1000
+
+
+def test_a_file_beyond_measure_is_not_even_parsed(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "MOST_BYTES", 100)
+    path = results.save(run(), tmp_path)
+    with pytest.raises(ValueError, match="more than 100 bytes"):
+        results.read(path)
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "&lt;b&gt;",
+    "[a](javascript:alert(1))",
+    "![a](x)",
+    "[a]: x",
+    "**bold**",
+    "`code`",
+    "$x$",
+    "{raw}",
+    "a\\b",
+    "# a",
+    "a\n- b",
+    "a\n",
+    "a\r",
+    "a\tb",
+    "a\x1b[31mb",
+    "a\x00",
+    "a\u202eb",
+    "a\u2028b",
+    "a\ud800",
+    "see https://example.org",
+    "//example.org",
+    "www.example.org",
+    "me@example.org",
+    "~~a~~",
+    "it's",
+    'say "a"',
+    "a;b&c",
+    "",
+    "\N{GRINNING FACE}",
+]
+PLACES = {
+    "case": lambda text: {"metrics": {text: {"test accuracy": [0.2, 0.3]}}},
+    "metric": lambda text: {"metrics": {"erm": {text: [0.2, 0.3]}}},
+    "curve": lambda text: {"curves": {"erm": {text: [0.2, 0.3]}}},
+    "data": lambda text: {"data": {"name": text}},
+    "hash": lambda text: {"data": {"name": "MNIST", "images": text}},
+    "device": lambda text: {"device": text},
+    "setting": lambda text: {"settings": {"a": [{"b": text}]}},
+    "name of a setting": lambda text: {"settings": {text: 1}},
+    "experiment": lambda text: {"experiment": text},
+    "versions": lambda text: {"versions": {"torch": text}},
+    "commit": lambda text: {"commit": text},
+    "command": lambda text: {"command": text},
+    "selection": lambda text: {"selection": text},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_hostile_texts_are_refused_wherever_they_stand(place, tmp_path):
+    path = tmp_path / "demo-quick-4e6f0671.json"
+    for text in HOSTILE:
+        path.write_text(json.dumps(GOOD | PLACES[place](text)))
+        with pytest.raises(ValueError, match="is not a run of the ledger") as error:
+            results.read(path)
+        said = str(error.value)
+        assert said.isprintable()  # a terminal shows it as it is
+        assert said.isascii()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m gsutils run table2",
+        "python -m gsutils run table2 --size paper --device cuda:0 --cases erm 'cifar 2, sd' "
+        '--set precision=float32 --set \'lam={"weight decay": 0.01, "λ": [-2.5]}\' --seeds 0,1',
+    ],
+)
+def test_commands_of_the_command_line_pass(command, tmp_path):
+    assert results.read(results.save(run(command=command), tmp_path)).command == command
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "python -m gsutils run table2 --out /etc",
+        "python -m gsutils run table2 --cases --out /etc",
+        "python -m gsutils run table2; reboot",
+        "python -m gsutils run table2 --set a=$(reboot)",
+        "python -m gsutils run table2 --set 'a=`reboot`'",
+        "python -m gsutils run table2 --set 'a=1' | sh",
+        "python -m gsutils run table2 --set 'a=1'' ; reboot '",
+        "python -m gsutils run table2\nreboot",
+        "python -m gsutils list",
+        "sudo python -m gsutils run table2",
+        " python -m gsutils run table2",
+    ],
+)
+def test_other_commands_do_not_pass(command, tmp_path):
+    with pytest.raises(ValueError, match="command: "):
+        results.save(run(command=command), tmp_path)
+
+
+@hypothesis.given(text=st.text(max_size=50))
+@hypothesis.settings(max_examples=100, deadline=None)
+def test_a_text_that_passes_holds_nothing_that_html_markdown_or_a_shell_would_act_on(text):
+    try:
+        results._validate(GOOD | {"device": text})
+    except ValueError:
+        return
+    assert not set(text) & set("<>&`*[]{}\\$#!~@^\"'?\n\r\t\0")
+    assert text.isprintable()
+    assert "//" not in text
+
+
+def test_an_unreadable_file_does_not_hide_the_others(tmp_path):
+    results.save(run(), tmp_path)
+    (tmp_path / "a<b>.json").write_text("{")
+    runs, refused = results.survey(tmp_path)
+    assert runs == [run()]
+    assert list(refused) == ["a<b>.json"]
+
+
+def test_the_schema_is_one():
+    Draft202012Validator.check_schema(results._validator().schema)
+    assert results._validator().schema["properties"]["schema"]["const"] == results.SCHEMA
+    fields = {field.name for field in dataclasses.fields(Run)}
+    assert set(results._validator().schema["properties"]) == fields
+    assert set(results._validator().schema["required"]) == fields
 
 
 def test_every_shipped_result_can_be_read_and_lies_under_its_name():

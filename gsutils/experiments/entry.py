@@ -127,7 +127,8 @@ class Entry:
     ) -> "_Plan":
         size, settings = chosen_size(size), dict(settings or {})
         used = changed(self.settings, size, settings)
-        chosen = check_seeds(used.pop("seeds") if seeds is None else seeds)
+        usual = used.pop("seeds")
+        chosen = check_seeds(usual if seeds is None else seeds)
         all_cases = list(self.cases(used))
         left = all_cases if cases is None else list(dict.fromkeys(cases))
         if not left or set(left) - set(all_cases):
@@ -136,14 +137,17 @@ class Entry:
         words = [f"--size {size}"]
         words += [] if device == "auto" else [f"--device {device}"]
         words += ["--cases " + shlex.join(left)] if left != all_cases else []
-        words += ["--set " + shlex.quote(f"{k}={json.dumps(v)}") for k, v in settings.items()]
-        if list(chosen) != list(self.settings[size]["seeds"]):
+        words += [
+            "--set " + shlex.quote(f"{k}={json.dumps(v, ensure_ascii=False)}")
+            for k, v in settings.items()
+        ]
+        if list(chosen) != usual:
             words.append("--seeds " + ",".join(map(str, chosen)))
         groups = [chosen] if place.device.type in self.together else [(seed,) for seed in chosen]
-        jobs = []
+        jobs, same = [], [self.name, used, place.name, place.versions, sweep.code()]
         for case in left:
             for group in groups:
-                key = sweep.key(self.name, used, case, group, place.name, place.versions)
+                key = sweep.key(*same, case, group)
                 folder = keep / f"{self.name}-{key}" if keep else None
                 jobs.append(Job(used, case, group, place.device, folder))
         return _Plan(

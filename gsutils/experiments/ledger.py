@@ -29,12 +29,14 @@ from scipy.special import stdtrit
 from gsutils import results
 from gsutils.experiments.entry import Entry
 from gsutils.experiments.sweep import SEPARATOR
+from gsutils.prose import pm
 from gsutils.results import Run
 
 POINT = 0.01
 ROUNDING = 0.005  # of numbers that are not accuracies, printed with two decimals
 PAPER_SEEDS = 10
 FEWEST_SEEDS = 3
+HOW = ("seeds", "only", "precision", "processes", "workers")  # settings that change no experiment
 # What the paper used, as the records call it: no re-encodings, no stand-ins, nothing unverified.
 PUBLISHED_DATA = frozenset(
     {
@@ -93,11 +95,16 @@ def verdict(
 
 
 def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
-    """Return what keeps a run from being the paper's experiment; an empty list if nothing does."""
+    """Return what keeps a run from being the paper's experiment; an empty list if nothing does.
+
+    Settings of other cases do not count, nor do those that say how to compute, not what.
+    """
+    published = entry.settings["paper"]
+    apart = {*HOW, *entry.cases(published)} - {case}
     found = []
     if run.size != "paper":
         found.append("quick size")
-    elif _about(run.settings, case) != _about(entry.settings["paper"], case):
+    elif _about(run.settings, case, apart) != _about(published, case, apart):
         found.append("changed settings")
     if not entry.as_published:
         found.append("scaled down")
@@ -106,12 +113,12 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     return found
 
 
-def _about(settings: Mapping[str, Any], case: str) -> dict[str, Any]:
-    """Return what of the settings bears on a case: neither the seeds nor other cases' settings."""
+def _about(settings: Mapping[str, Any], case: str, apart: set[str]) -> dict[str, Any]:
+    """Return the settings that bear on a case, its own out of those that list the cases."""
     return {
         key: value[case] if isinstance(value, Mapping) and case in value else value
         for key, value in settings.items()
-        if key not in ("seeds", "only")
+        if key not in apart
     }
 
 
@@ -142,41 +149,49 @@ class Row:
 
     @property
     def shown_paper(self) -> str:
-        """The paper's number: accuracies in %."""
-        return shown(self.metric, *self.paper)
+        """The paper's number as it prints it: accuracies in %."""
+        mean, std = (_printed(self.metric, value) for value in self.paper)
+        return f"{mean} ± {std}" if std else mean
 
     @property
     def shown_ours(self) -> str:
-        """Our number: accuracies in %; "–" if there is none."""
-        if not self.values:
+        """Our number: accuracies in %, others with three decimals; "–" if there is none."""
+        if not self.run:
             return "–"
-        std = float(np.std(self.values, ddof=1)) if len(self.values) > 1 else None
-        return shown(self.metric, float(np.mean(self.values)), std)
+        accuracy = "accuracy" in self.metric
+        return pm(self.values, ".1f" if accuracy else ".3f", 100 if accuracy else 1)
 
     @property
     def difference(self) -> str:
         """Ours minus the paper's: accuracies in points."""
         if not self.values:
             return "–"
-        scale, digits = _form(self.metric)
-        value = scale * (float(np.mean(self.values)) - self.paper[0])
-        return f"{value:+.{digits}f}".replace("-", "−")
+        value = float(np.mean(self.values)) - self.paper[0]
+        text = f"{100 * value:+.1f}" if "accuracy" in self.metric else f"{value:+.2f}"
+        return text.replace("-", "−")
 
 
 def shown(metric: str, mean: float, std: float | None = None) -> str:
-    """Return "mean ± std" of a metric; accuracies, which are fractions, in %.
+    """Return "mean ± std" of a metric, the mean alone without a std; accuracies in %.
 
-    >>> shown("test accuracy", 0.684, 0.012), shown("entropy", 0.41)
-    ('68.4 ± 1.2', '0.41')
+    >>> shown("test accuracy", 0.684, 0.012), shown("entropy", 0.41234, 0.00123)
+    ('68.4 ± 1.2', '0.412 ± 0.0012')
     """
-    scale, digits = _form(metric)
-    text = f"{scale * mean:.{digits}f}"
-    return text if std is None else f"{text} ± {scale * std:.{digits}f}"
+    if "accuracy" in metric:
+        texts = [f"{100 * mean:.1f}", "" if std is None else f"{100 * std:.1f}"]
+    else:
+        texts = [f"{mean:.3g}", "" if std is None else f"{std:.2g}"]
+    return texts[0] if std is None or math.isnan(std) else " ± ".join(texts)
 
 
-def _form(metric: str) -> tuple[int, int]:
-    """Return the factor and the decimals with which a metric is shown."""
-    return (100, 1) if "accuracy" in metric else (1, 2)
+def _printed(metric: str, value: float | None) -> str:
+    """Return a number of the paper with the decimals that it has: 40.35, 95.2, 100.0; 0.41."""
+    if value is None:
+        return ""
+    if "accuracy" not in metric:
+        return f"{value:.2f}"
+    text = f"{100 * value:.2f}"
+    return text[:-1] if text.endswith("0") else text
 
 
 def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
@@ -214,20 +229,36 @@ def _row(
     )
     values = best.metrics[case][metric] if best else []
     against = obstacles(entry, best, case) if best else []
-    return Row(entry, case, metric, paper, best, verdict(values, paper, "accuracy" in metric, against))
+    return Row(
+        entry, case, metric, paper, best, verdict(values, paper, "accuracy" in metric, against)
+    )
 
 
 def comparison(entry: Entry, run: Run) -> list[str]:
-    """Return the lines with which the command line ends: all of a run beside the paper's numbers."""
+    """Return the lines with which the command line ends: a run beside the paper's numbers."""
     known = {(row.case, row.metric): row for row in rows(entry, [run])}
-    lines = [f"{'case':20} {'metric':26} {'ours':>14} {'paper':>14} {'difference':>10}  verdict"]
+    lines = [f"{'case':16} {'metric':26} {'ours':>15} {'paper':>12} {'difference':>10}  verdict"]
     for case, metrics in run.metrics.items():
-        for metric, values in metrics.items():
-            row = known.get((case, metric))
-            std = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            line = f"{case:20} {metric:26} {shown(metric, float(np.mean(values)), std):>14}"
-            if row:
-                line += f" {row.shown_paper:>14} {row.difference:>10}  {row.verdict}"
+        for metric in metrics:
+            line = f"{case:16} {metric:26} {shown(metric, *run.summary(case, metric)):>15}"
+            if row := known.get((case, metric)):
+                line += f" {row.shown_paper:>12} {row.difference:>10}  {row.verdict}"
             lines.append(line)
-    lines.append("Accuracies in %, differences of accuracies in points.")
-    return [*lines, f"{run.data['name']}; {run.device}; {len(run.seeds)} seeds; {run.wall_time_s} s"]
+    count = len(run.seeds)
+    return [
+        *lines,
+        "accuracies in %, their differences in points",
+        f"{run.data['name']}; {run.device}; {count} seed{'s' * (count > 1)}; {run.wall_time_s} s",
+    ]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in words.
+
+    >>> duration(0.4), duration(75), duration(4000)
+    ('0.4 s', '1 min 15 s', '1 h 6 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

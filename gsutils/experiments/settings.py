@@ -51,7 +51,9 @@ def _within(forms: Sequence[Any], part: str, above: str) -> list[Any]:
     if part not in known:
         where = f"{above} has" if above else "there is"
         hint = "; --seeds chooses the seeds" if part == "seeds" else ""
-        raise ValueError(f"{where} no setting {part!r}; there is {', '.join(known) or 'none'}{hint}")
+        raise ValueError(
+            f"{where} no setting {part!r}; there is {', '.join(known) or 'none'}{hint}"
+        )
     return [table[part] for table in tables if part in table]
 
 

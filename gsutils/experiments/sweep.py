@@ -132,12 +132,11 @@ def _place(device: str, threads: int) -> Place:
 
 
 def key(*parts: Any) -> str:
-    """Return a hash of JSON values and of the code, to tell one job from another."""
-    text = json.dumps([*parts, _code()], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    """Return a hash of JSON values, to tell one job from another."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _code() -> str:
+def code() -> str:
     """Return the commit, or a hash of the sources where they are not those of a commit."""
     commit = results.commit()
     if commit.isalnum() and commit != "unknown":
@@ -154,13 +153,14 @@ def sweep(function: Callable[[Job], Outcome], jobs: Sequence[Job], title: str) -
         jobs: what is to be done; those finished earlier are not done again.
         title: of the progress bar.
     """
-    call, home = delayed(_work), os.getpid()
-    tasks = [call(n, function, job, torch.get_num_threads(), home) for n, job in enumerate(jobs)]
+    call, threads, home = delayed(_work), torch.get_num_threads(), os.getpid()
+    tasks = [call(number, function, job, threads, home) for number, job in enumerate(jobs)]
     try:
         parallel = Parallel(batch_size=1, return_as="generator_unordered")
     except ValueError:  # a backend such as Ray's, which hands over everything at the end
         parallel = Parallel(batch_size=1)
-    done = zip(track(range(len(jobs)), f"{title}, jobs"), parallel(tasks))
+    one = False if len(jobs) == 1 else None  # whose own progress says enough
+    done = zip(track(range(len(jobs)), f"{title}, jobs", watched=one), parallel(tasks))
     return [finished for _, (_, finished) in sorted(done, key=lambda item: item[1][0])]
 
 
@@ -168,26 +168,27 @@ def _work(
     number: int, function: Callable[[Job], Outcome], job: Job, threads: int, home: int
 ) -> tuple[int, Finished]:
     """Do a job, or take over what it found earlier; ``home`` is the process that asked."""
-    found = _read(job.file(FINISHED))
-    if found is None:
+    finished = _read(job.file(FINISHED))
+    if finished is None:
         torch.set_num_threads(threads)  # sums depend on it
         start = perf_counter() - _spent_earlier(job.folder)
         with nullcontext() if os.getpid() == home else _unwatched():
             outcome = function(job)
         results.check_metrics(outcome.metrics, job.seeds)
-        seconds, device = perf_counter() - start, device_name(job.device)
-        text = json.dumps({"outcome": asdict(outcome), "seconds": seconds, "device": device})
+        finished = Finished(outcome, perf_counter() - start, device_name(job.device))
         if job.folder:
-            results.write(job.folder / FINISHED, text)
-        found = json.loads(text)
-    return number, Finished(Outcome(**found["outcome"]), found["seconds"], found["device"])
+            results.write(job.folder / FINISHED, json.dumps(asdict(finished)))
+    return number, finished
 
 
-def _read(path: Path | None) -> dict[str, Any] | None:
+def _read(path: Path | None) -> Finished | None:
     """Return a finished job, or None where there is none or its file is damaged."""
+    if path is None or not path.exists():
+        return None
     try:
-        return json.loads(path.read_text("utf-8")) if path else None
-    except (OSError, ValueError):
+        found = json.loads(path.read_text("utf-8"))
+        return Finished(**found | {"outcome": Outcome(**found["outcome"])})
+    except (KeyError, TypeError, ValueError):
         return None
 
 

@@ -1,0 +1,167 @@
+"""What the paper shows in figures without printing a number, and what our runs say about it.
+
+A claim becomes a comparison that a seed either bears out or does not. The comparison is this book's
+choice, and stands beside the claim.
+
+>>> claim = CLAIMS[0]
+>>> claim.figure, claim.entry
+('Fig. 1 (b, c)', 'figure1')
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gsutils.results import Run
+
+Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
+Evidence = tuple[Values, np.ndarray]  # and whether it bears out the claim, bool (seeds,)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the paper.
+
+    Attributes:
+        figure: where the paper makes it.
+        entry: the entry whose runs can bear it out.
+        text: what is claimed, in our words.
+        quantity: what is compared.
+        evidence: takes the numbers from a run.
+    """
+
+    figure: str
+    entry: str
+    text: str
+    quantity: str
+    evidence: Callable[[Run], Evidence]
+
+    def deciding(self, runs: Iterable[Run]) -> Run | None:
+        """Return the run that decides: the published size, with most seeds; None if none can."""
+        able = []
+        for run in runs:
+            if (run.experiment, run.size) == (self.entry, "paper"):
+                with suppress(KeyError):  # a run of some cases only
+                    self.evidence(run)
+                    able.append(run)
+        return max(able, key=lambda run: len(run.seeds), default=None)
+
+
+def _metric(run: Run, case: str, name: str) -> np.ndarray:
+    return np.array(run.metrics[case][name])
+
+
+def _larger(metric: str, case: str, than: str) -> Callable[[Run], Evidence]:
+    """A metric is larger in one case than in another."""
+
+    def evidence(run: Run) -> Evidence:
+        one, other = _metric(run, case, metric), _metric(run, than, metric)
+        return {case: one, than: other}, one > other
+
+    return evidence
+
+
+def _nearer_to_plain(case: str) -> Callable[[Run], Evidence]:
+    """The input margin is nearer to plain training's than to spectral decoupling's."""
+
+    def evidence(run: Run) -> Evidence:
+        margin, plain, sd = (_metric(run, name, "input margin") for name in (case, "plain", "sd"))
+        return {case: margin, "plain": plain, "sd": sd}, margin < (plain + sd) / 2
+
+    return evidence
+
+
+def _strengths(penalty: str, compare: Callable[[np.ndarray], Any]) -> Callable[[Run], Evidence]:
+    """Compare z2 at the optimum over the strengths s1, (strengths, seeds)."""
+
+    def evidence(run: Run) -> Evidence:
+        cases = [f"{penalty}, s1 = {s1:g}" for s1 in run.settings["strengths"]]
+        z2 = np.stack([_metric(run, case, "z2") for case in cases])
+        return {cases[0]: z2[0], cases[-1]: z2[-1]}, compare(z2)
+
+    return evidence
+
+
+def _misclassified(norm: str) -> Callable[[Run], Evidence]:
+    """The curve of misclassified images lies lower with SD, in the mean over the norms drawn."""
+
+    def evidence(run: Run) -> Evidence:
+        share = {
+            method: 1 - np.mean(run.curves[f"cifar2-{method}"][f"PGD accuracy ({norm})"], axis=0)
+            for method in ("sd", "erm")
+        }
+        return share, share["sd"] < share["erm"]
+
+    return evidence
+
+
+_STRAIGHT, _CURVED = "|z1| (straight, curved)", "|z2| (straight, curved)"
+_ATTEMPTS = {
+    "longer": "training ten times longer",
+    "weight decay": "weight decay",
+    "dropout": "dropout",
+    "batch norm": "batch norm",
+    "adam small": "Adam with a small step",
+    "adam large": "Adam with a large step",
+    "rotation": "rotating the data",
+    "deeper": "a deeper network",
+}
+CLAIMS = (
+    Claim(
+        "Fig. 1 (b, c)", "figure1",
+        "With SD the boundary keeps a larger distance from the points.",
+        "Input margin", _larger("input margin", "sd", "plain"),
+    ),
+    Claim(
+        "Fig. 1 (a, b)", "figure1d",
+        "Without a gap the boundary is curved; with one it is nearly straight.",
+        "Share of curved features in the responses", _larger("curved share", "overlap", "plain"),
+    ),
+    Claim(
+        "Fig. 1 (d)", "figure1d", "Separability increases the first response …",
+        "Response to straight features", _larger(_STRAIGHT, "plain", "overlap"),
+    ),
+    Claim(
+        "Fig. 1 (d)", "figure1d", "… and decreases the second: it starves.",
+        "Response to curved features", _larger(_CURVED, "overlap", "plain"),
+    ),
+    Claim(
+        "Fig. 1 (d)", "figure1d", "SD suppresses the first response …",
+        "Response to straight features", _larger(_STRAIGHT, "plain", "sd"),
+    ),
+    Claim(
+        "Fig. 1 (d)", "figure1d", "… and lets the second grow.",
+        "Response to curved features", _larger(_CURVED, "sd", "plain"),
+    ),
+    *(
+        Claim(
+            "Fig. 2", entry,
+            f"On CIFAR-2 fewer disturbed images are misclassified with SD{network}.",
+            f"Misclassified share, mean over the {norm} norms drawn", _misclassified(norm),
+        )
+        for entry, network in (("table1", ""), ("cifar2-cpu", ", also in a small network"))
+        for norm in ("L2", "Linf")
+    ),
+    Claim(
+        "Fig. 5", "figure5",
+        "With weight decay a stronger first feature lowers the response to the second.",
+        "Response z2 at the optimum, for every step of s1",
+        _strengths("weight decay", lambda z2: (np.diff(z2, axis=0) < 0).all(0)),
+    ),
+    Claim(
+        "Fig. 5", "figure5", "With SD it does not.",
+        "Response z2 at the optimum, equal to 1e-6 for all s1",
+        _strengths("SD", lambda z2: np.ptp(z2, axis=0) < 1e-6),
+    ),
+    *(
+        Claim(
+            "appendix B", "regularisers",
+            f"{name[0].upper()}{name[1:]} does not curve the boundary.",
+            "Input margin nearer to plain training's than to SD's", _nearer_to_plain(case),
+        )
+        for case, name in _ATTEMPTS.items()
+    ),
+)  # fmt: skip

@@ -1,0 +1,275 @@
+"""The ledger's rows: which run counts, what it is called, and that nothing is left out."""
+
+import dataclasses
+import shlex
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy.stats import ttest_ind_from_stats
+from test_sweeps import entry as demo_entry
+
+from gsutils import results
+from gsutils.__main__ import main
+from gsutils.experiments import ENTRIES, claims, ledger
+from gsutils.results import Run
+
+PAPER = (0.70, 0.01)
+PUBLISHED = {"steps": 9, "lr": {"a": 0.1, "b": 0.2}, "precision": "auto", "seeds": [0, 1, 2]}
+ENTRY = demo_entry(
+    None,
+    settings={"quick": PUBLISHED | {"steps": 3}, "paper": PUBLISHED},
+    paper={"a": {"test accuracy": PAPER, "entropy": (0.41, None)}, "b": {"x": (1.0, 0.1)}},
+)
+
+
+def run(**changes):
+    values = {
+        "experiment": "demo",
+        "size": "paper",
+        "settings": PUBLISHED,
+        "seeds": [0, 1, 2],
+        "metrics": {"a": {"test accuracy": [0.70, 0.71, 0.72], "entropy": [0.40, 0.41, 0.42]}},
+        "selection": "none",
+        "data": {"name": "MNIST"},
+        "device": "CPU",
+        "wall_time_s": 1.0,
+        "command": "python -m gsutils run demo --size paper",
+    }
+    return Run(**values | changes)
+
+
+def first(*runs):
+    return ledger.rows(ENTRY, runs)[0]
+
+
+# --- the verdict --------------------------------------------------------------------------------
+
+spreads = st.floats(1e-4, 0.1)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(3, 20), st.floats(0, 0.3), spreads, spreads, st.integers(0, 100))
+def test_the_tolerance_is_that_of_welchs_t_test(n, difference, s, s_p, seed):
+    values = np.random.default_rng(seed).normal(size=n)
+    values = difference + s * (values - values.mean()) / values.std(ddof=1)
+    p = ttest_ind_from_stats(difference, s, n, 0.0, s_p, 10, equal_var=False).pvalue
+    assume(abs(p - 0.05) > 1e-6)
+    assert (difference <= ledger.tolerance(values, s_p)) == (p >= 0.05)
+
+
+def test_without_a_published_spread_ours_alone_counts():
+    values = [0.40, 0.41, 0.42]
+    assert ledger.tolerance(values, None) == pytest.approx(4.302653 * 0.01 / np.sqrt(3))
+    assert ledger.tolerance(values, None) == ledger.tolerance(values, 0.0)
+
+
+def test_without_any_spread_nothing_is_left_to_chance():
+    assert ledger.tolerance([0.5, 0.5, 0.5], 0.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "paper", "accuracy", "expected"),
+    [
+        ([0.69, 0.69, 0.69], (0.70, 0.0), True, "reproduced"),  # exactly one point
+        ([0.689, 0.689, 0.689], (0.70, 0.0), True, "not reproduced"),
+        ([0.689, 0.689, 0.689], (0.70, None), True, "not reproduced"),
+        ([0.60, 0.70, 0.80], (0.60, 0.01), True, "reproduced"),  # a wide spread of ours
+        ([0.65, 0.65, 0.65], (0.70, 0.10), True, "reproduced"),  # of the paper's
+        ([0.4149, 0.4149, 0.4149], (0.41, None), False, "reproduced"),  # within its printing
+        ([0.4151, 0.4151, 0.4151], (0.41, None), False, "not reproduced"),
+        ([0.42, 0.42, 0.42], (0.41, 0.0), False, "not reproduced"),  # no points but accuracies'
+        ([0.70, 0.70], (0.70, 0.01), True, "not re-run as published: only 2 seeds"),
+        ([0.70], (0.70, 0.01), True, "not re-run as published: only one seed"),
+        ([], (0.70, 0.01), True, "not re-run"),
+    ],
+)
+def test_a_verdict_follows_its_definition(values, paper, accuracy, expected):
+    assert ledger.verdict(values, paper, accuracy) == expected
+
+
+# --- what counts as the paper's experiment ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "obstacles"),
+    [
+        ({}, []),
+        ({"seeds": [5, 6, 7], "settings": PUBLISHED | {"seeds": [5, 6, 7]}}, []),
+        ({"settings": PUBLISHED | {"only": ["a"]}}, []),
+        ({"settings": PUBLISHED | {"precision": "float32"}}, []),
+        ({"settings": PUBLISHED | {"lr": {"a": 0.1}}}, []),
+        ({"settings": PUBLISHED | {"lr": {"a": 0.1, "b": 0.9}}}, []),
+        ({"settings": PUBLISHED | {"lr": {"a": 0.3, "b": 0.2}}}, ["changed settings"]),
+        ({"settings": PUBLISHED | {"steps": 8}}, ["changed settings"]),
+        ({"settings": {k: v for k, v in PUBLISHED.items() if k != "steps"}}, ["changed settings"]),
+        ({"size": "quick"}, ["quick size"]),
+        ({"data": {"name": "CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
+        ({"data": {"name": "CIFAR-2 of CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
+        ({"data": {"name": "CIFAR-10 (unverified)"}}, ["other data"]),
+        ({"data": {"name": "scikit-learn digits (8×8 stand-in)"}}, ["other data"]),
+        ({"data": {"name": "CIFAR-10; CIFAR-100"}}, []),
+        ({"data": {"name": "CIFAR-10; CIFAR-100 (JPEG re-encoding)"}}, ["other data"]),
+        ({"size": "quick", "data": {"name": "cards"}}, ["quick size", "other data"]),
+    ],
+)
+def test_only_the_papers_experiment_is_judged(changes, obstacles):
+    row = first(run(**changes))
+    assert ledger.obstacles(ENTRY, row.run, "a") == obstacles
+    reasons = f"not re-run as published: {', '.join(obstacles)}"
+    assert row.verdict == (reasons if obstacles else "reproduced")
+    assert row.shown_ours == "71.0 ± 1.0"
+
+
+def test_a_scaled_down_entry_is_never_called_reproduced():
+    (row, *_) = ledger.rows(dataclasses.replace(ENTRY, as_published=False), [run()])
+    assert row.verdict == "not re-run as published: scaled down"
+
+
+def test_the_run_with_the_fewest_obstacles_counts_and_then_the_one_with_most_seeds():
+    def seeds(n, **changes):
+        values = {"a": {"test accuracy": [0.7] * n, "entropy": [0.4] * n}}
+        return run(seeds=list(range(n)), metrics=values, **changes)
+
+    quick, other = seeds(9, size="quick"), seeds(8, data={"name": "copy"})
+    few, many = seeds(3, device="few"), seeds(5, device="many")
+    assert first(quick).run == quick
+    assert first(quick, other).run == other
+    assert first(other, few, quick).run == few
+    assert first(few, many, other).run == many
+    assert first(many, few).run == many
+
+
+def test_every_number_has_a_row_and_a_run_of_some_cases_fills_some():
+    rows = ledger.rows(ENTRY, [run(), run(experiment="another")])
+    assert [(row.case, row.metric) for row in rows] == [
+        ("a", "test accuracy"), ("a", "entropy"), ("b", "x"),
+    ]  # fmt: skip
+    assert [row.run is None for row in rows] == [False, False, True]
+    assert (rows[2].verdict, rows[2].shown_ours, rows[2].difference) == ("not re-run", "–", "–")
+    assert rows[2].values == []
+
+
+def test_numbers_are_shown_in_the_papers_units():
+    accuracy, entropy, _ = ledger.rows(ENTRY, [run()])
+    assert (accuracy.shown_paper, accuracy.difference) == ("70.0 ± 1.0", "+1.0")
+    assert (entropy.shown_paper, entropy.shown_ours) == ("0.41", "0.410 ± 0.010")
+    assert entropy.difference in ("+0.00", "−0.00")
+    finer = demo_entry(None, paper={"a": {"test accuracy": (0.4035, 0.0012)}})
+    assert ledger.rows(finer, [])[0].shown_paper == "40.35 ± 0.12"
+
+
+def test_rows_come_from_the_stored_runs_by_default(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "folder", lambda: tmp_path)
+    assert ledger.rows(ENTRY)[0].run is None
+    results.save(run(), tmp_path)
+    results.save(run(size="quick"), tmp_path)
+    assert ledger.rows(ENTRY)[0].run.size == "paper"
+
+
+# --- claims -------------------------------------------------------------------------------------
+
+
+def test_each_claim_belongs_to_an_entry_and_counts_seeds():
+    runs, _ = results.survey()
+    for claim in claims.CLAIMS:
+        if claim.entry not in ENTRIES:
+            continue
+        found = claim.deciding(runs)
+        if found is None:
+            continue
+        values, holds = claim.evidence(found)
+        assert holds.dtype == bool
+        assert {len(holds)} == {len(value) for value in values.values()} == {len(found.seeds)}
+
+
+def test_the_input_margin_of_figure_1_is_larger_with_sd_in_every_stored_seed():
+    claim = claims.CLAIMS[0]
+    _, holds = claim.evidence(claim.deciding(results.load("figure1")))
+    assert holds.all()
+
+
+def test_a_claim_is_decided_by_the_published_size_with_most_seeds():
+    claim = claims.CLAIMS[0]
+
+    def stored(n, **changes):
+        cases = {case: {"input margin": [margin] * n} for case, margin in (("sd", 2), ("plain", 1))}
+        whole = {"metrics": cases, "experiment": "figure1", "seeds": list(range(n))}
+        return run(**whole | changes)
+
+    part = stored(9, metrics={"sd": {"input margin": [2.0] * 9}})
+    runs = [stored(5, size="quick"), stored(2), stored(4), part, stored(7, experiment="other")]
+    assert claim.deciding(runs) == runs[2]
+    assert claim.deciding(runs[:1]) is None
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(monkeypatch):
+    """What the cells of the ledger page define, its folder of results being another."""
+    from myst_nb.core.read import read_myst_markdown_notebook
+
+    text = (ROOT / "book" / "ledger.md").read_text(encoding="utf-8")
+    cells = [c for c in read_myst_markdown_notebook(text).cells if c.cell_type == "code"]
+
+    def names(folder):
+        monkeypatch.setattr(results, "folder", lambda: folder)
+        found = {}
+        exec(cells[0].source, found)
+        return found
+
+    names.text = text
+    return names
+
+
+def test_every_entry_with_numbers_of_the_paper_is_on_the_page(page):
+    for name, entry in ENTRIES.items():
+        if entry.paper:
+            assert f'compare("{name}")' in page.text
+            assert f'sources(of("{name}"))' in page.text
+
+
+def test_a_damaged_file_is_named_on_the_page_and_the_others_are_shown(page, tmp_path, capsys):
+    results.save(run(experiment="table2"), tmp_path)
+    (tmp_path / "table2-paper-1.json").write_text('{"schema": 2}')
+    names = page(tmp_path)
+    said = capsys.readouterr().out
+    assert "cannot be read: table2-paper-1.json: it has schema 2" in said
+    assert [run.experiment for run in names["runs"]] == ["table2"]
+
+
+def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, monkeypatch):
+    one = run(experiment="table2", metrics={"sd": {"test accuracy": [0.68, 0.67, 0.69]}})
+    results.save(one, tmp_path)
+    names = page(tmp_path)
+    shown = []
+    names["display"] = shown.append
+    names["sources"](names["of"]("table2"))
+    (text,) = (markdown.data for markdown in shown)
+    for part in (one.name, "0, 1, 2", "MNIST", "CPU", "1.0 s", one.commit, one.command):
+        assert part in text
+    table = names["compare"]("table2").data
+    assert "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 (3) | −0.4: not re-run as published: " in (
+        table.replace("\N{NO-BREAK SPACE}", " ")
+    )
+
+
+# --- again --------------------------------------------------------------------------------------
+
+
+def test_a_stored_run_made_again_from_its_command_gives_its_metrics(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    (stored,) = results.load("figure5")
+    words = [*shlex.split(stored.command)[3:], "--cases", "SD"]  # the faster half
+    assert main([*words, "--out", str(tmp_path / "out")]) == 0
+    (path,) = (tmp_path / "out").iterdir()
+    again = results.read(path).metrics
+    assert len(again) == len(stored.metrics) / 2
+    for case, metrics in again.items():
+        for metric, values in metrics.items():
+            # not to the last digit: the versions may be others
+            assert values == pytest.approx(stored.metrics[case][metric], rel=1e-6, abs=1e-9)

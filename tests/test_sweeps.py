@@ -1,0 +1,279 @@
+"""Sweeps: the same record wherever the jobs run, and nothing finished is run again."""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+
+import joblib
+import pytest
+import torch
+
+from gsutils import results
+from gsutils.experiments import ENTRIES, sweep
+from gsutils.experiments.entry import Entry, Job, Outcome
+
+torch.set_num_threads(1)
+
+SMALL = {"strengths": [2.0], "steps": 20, "records": 5}
+SEEDS = [3, 1]
+CPU = torch.device("cpu")
+
+
+def entry(run, **changes):
+    settings = {"steps": 3, "seeds": [0]}
+    fields = {
+        "name": "demo", "title": "A demonstration", "chapter": "01-clever-hans",
+        "settings": {"quick": settings, "paper": settings}, "cases": lambda settings: ["a", "b"],
+        "run": run, "paper": {}, "selection": "none", "together": (),
+    }  # fmt: skip
+    return Entry(**fields | changes)
+
+
+def outcome(job, **changes):
+    """What a job of the demonstration finds: numbers that tell case and seed."""
+    values = [100 * "ab".index(job.case) + seed / 7 for seed in job.seeds]
+    found = {
+        "metrics": {job.case: {"x": values}},
+        "data": {"name": "none"},
+        "curves": {job.case: {"step": [0, 1], "x": [values, values]}},
+    }
+    return Outcome(**found | changes)
+
+
+@pytest.fixture
+def counted(tmp_path):
+    """A demonstration that notes each job it does."""
+    done = []
+
+    def run(job):
+        done.append((job.case, *job.seeds))
+        return outcome(job)
+
+    return entry(run), done
+
+
+# --- one record, however it was made ------------------------------------------------------------
+
+
+def measured(run):
+    """All of a record but its wall time."""
+    return dataclasses.replace(run, wall_time_s=0.0)
+
+
+def small_figure5():
+    one_by_one = dataclasses.replace(ENTRIES["figure5"], together=())
+    return one_by_one.record("quick", SEEDS, "cpu", SMALL)
+
+
+@pytest.fixture(scope="module")
+def serial():
+    return small_figure5()
+
+
+def test_two_processes_give_the_record_of_one(serial):
+    with joblib.parallel_config(backend="loky", n_jobs=2):
+        assert measured(small_figure5()) == measured(serial)
+
+
+def test_threads_give_the_record_of_one(serial):
+    with joblib.parallel_config(backend="threading", n_jobs=2):
+        assert measured(small_figure5()) == measured(serial)
+
+
+def test_a_dask_cluster_gives_the_record_of_one_process(serial):
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        joblib.parallel_config(backend="dask"),
+    ):
+        assert measured(small_figure5()) == measured(serial)
+
+
+def test_a_backend_that_hands_over_everything_at_the_end_serves_too(serial):
+    with joblib.parallel_config(backend="multiprocessing", n_jobs=2):
+        assert measured(small_figure5()) == measured(serial)
+
+
+def test_seeds_together_are_one_job_and_apart_one_each(counted):
+    demo, done = counted
+    demo.record(seeds=[4, 2])
+    assert done == [("a", 4), ("a", 2), ("b", 4), ("b", 2)]
+    done.clear()
+    run = dataclasses.replace(demo, together=("cpu",)).record(seeds=[4, 2])
+    assert done == [("a", 4, 2), ("b", 4, 2)]
+    assert measured(run) == measured(demo.record(seeds=[4, 2]))
+    assert run.metrics["b"]["x"] == [100 + 4 / 7, 100 + 2 / 7]
+    assert run.curves["b"]["step"] == [0, 1]
+    assert run.curves["a"]["x"] == [[0.571429, 0.285714]] * 2  # six digits
+
+
+def test_a_job_does_not_see_the_seeds_of_others():
+    seen = []
+    entry(lambda job: seen.append(job) or outcome(job)).record(seeds=[4, 2])
+    assert all(job.settings == {"steps": 3} for job in seen)
+    assert [job.file("a.pt") for job in seen] == [None] * 4
+
+
+def test_some_cases_can_be_run_and_the_record_names_them(counted):
+    demo, done = counted
+    run = demo.record(cases=["b"])
+    assert done == [("b", 0)]
+    assert run.settings["only"] == ["b"]
+    assert run.command == "python -m gsutils run demo --size quick --cases b"
+    assert run.name != demo.record().name
+    assert "only" not in demo.record(cases=["a", "b"]).settings
+
+
+def test_hashes_of_several_data_sets_say_whose_they_are():
+    def data(job):
+        return {"name": f"set {job.case}", "images": job.case * 3}
+
+    run = entry(lambda job: outcome(job, data=data(job))).record(seeds=[0, 1])
+    assert run.data == {
+        "name": "set a; set b",
+        "set a: images": "aaa",
+        "set b: images": "bbb",
+    }
+
+
+def test_data_that_change_between_jobs_are_refused():
+    def run(job):
+        return outcome(job, data={"name": "set", "images": str(job.seeds)})
+
+    with pytest.raises(ValueError, match=r"set changed between jobs: .*\(0,\).*\(1,\)"):
+        entry(run).record(seeds=[0, 1])
+
+
+def test_curves_recorded_at_different_steps_are_refused():
+    def run(job):
+        return outcome(job, curves={job.case: {"step": list(range(2 + job.seeds[0]))}})
+
+    with pytest.raises(ValueError, match="step differs between seeds: 2 and 3 values"):
+        entry(run).record(seeds=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [([1.0, 2.0], "a, x: 2 values for 1 seeds"), ([float("nan")], "a, x: every value must be")],
+)
+def test_a_job_whose_numbers_do_not_fit_is_refused_and_not_kept(values, message, tmp_path):
+    broken = entry(lambda job: outcome(job, metrics={job.case: {"x": values}}))
+    with pytest.raises(ValueError, match=message):
+        broken.record(keep=tmp_path)
+    assert not list(tmp_path.rglob(sweep.FINISHED))
+
+
+# --- stopped and started again ------------------------------------------------------------------
+
+
+def test_what_has_finished_is_not_run_again_and_is_forgotten_once_saved(tmp_path):
+    done, broken = [], [True]
+
+    def run(job):
+        if job.case == "b" and broken[0]:
+            raise KeyboardInterrupt
+        done.append(job.case)
+        return outcome(job)
+
+    demo, keep = entry(run), tmp_path / "keep"
+    with pytest.raises(KeyboardInterrupt):
+        demo.save(tmp_path, keep)
+    assert done == ["a"]
+    broken.clear()
+    broken.append(False)
+    path = demo.save(tmp_path, keep)
+    assert done == ["a", "b"]
+    assert measured(results.read(path)) == measured(demo.record())
+    assert not list(keep.iterdir())
+
+
+def test_a_fresh_start_runs_everything_again(counted, tmp_path):
+    demo, done = counted
+    demo.record(keep=tmp_path)
+    demo.record(keep=tmp_path)
+    assert len(done) == 2
+    demo.save(tmp_path / "out", tmp_path, fresh=True)
+    assert len(done) == 4
+
+
+def test_another_setting_seed_or_version_is_another_job(counted, tmp_path, monkeypatch):
+    demo, done = counted
+    demo.record(keep=tmp_path)
+    for changes in ({"settings": {"steps": 4}}, {"seeds": [1]}):
+        demo.record(keep=tmp_path, **changes)
+    monkeypatch.setattr(sweep, "code", lambda: "other")
+    demo.record(keep=tmp_path)
+    monkeypatch.setattr(results, "versions", lambda: {"torch": "9"})
+    demo.record(keep=tmp_path)
+    assert len(done) == 10
+
+
+def test_more_seeds_later_run_only_the_new_ones(counted, tmp_path):
+    demo, done = counted
+    demo.record(keep=tmp_path, cases=["a"])
+    demo.record(keep=tmp_path, seeds=[0, 1])
+    assert done == [("a", 0), ("a", 1), ("b", 0), ("b", 1)]
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"outcome": {"metr', "\x00\xff", "[]", "{}", "3"])
+def test_a_damaged_checkpoint_counts_as_none(content, counted, tmp_path):
+    demo, done = counted
+    before = demo.record(keep=tmp_path)
+    for path in tmp_path.rglob(sweep.FINISHED):
+        path.write_text(content)
+    assert measured(demo.record(keep=tmp_path)) == measured(before)
+    assert len(done) == 4
+
+
+def test_the_seconds_of_earlier_attempts_count(tmp_path):
+    job = Job({}, "a", (0,), CPU, tmp_path / "job")
+
+    def stopped(job):
+        job.file("part.pt").touch()
+        os.utime(job.file("part.pt"), (time.time() + 100, time.time() + 100))
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            sweep.sweep(stopped, [job], "demo")
+    (finished,) = sweep.sweep(outcome, [job], "demo")
+    assert finished.seconds == pytest.approx(200, abs=2)
+
+
+def test_the_wall_time_is_the_sum_of_the_jobs(counted, tmp_path):
+    demo, _ = counted
+    demo.record(keep=tmp_path)
+    for path in tmp_path.rglob(sweep.FINISHED):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 2.25}))
+    assert demo.record(keep=tmp_path).wall_time_s == 4.5
+
+
+def test_checkpoints_lie_where_the_environment_says_or_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path))
+    assert sweep.checkpoints() == tmp_path
+    monkeypatch.setenv("GSUTILS_CHECKPOINTS", "here")
+    assert sweep.checkpoints().is_absolute()
+    monkeypatch.delenv("GSUTILS_CHECKPOINTS")
+    assert sweep.checkpoints().parts[-2:] == ("gsutils", "checkpoints")
+
+
+def test_a_clean_checkout_is_known_by_its_commit_and_another_by_its_sources(monkeypatch):
+    monkeypatch.setattr(results, "commit", lambda: "0123456789ab")
+    assert sweep.code() == "0123456789ab"
+    for unclear in ("0123456789ab+changes", "unknown"):
+        monkeypatch.setattr(results, "commit", lambda name=unclear: name)
+        assert len(sweep.code()) == 64
+
+
+def test_a_worker_shows_no_progress_and_lets_warnings_through(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    with sweep._unwatched():
+        assert not sys.stderr.isatty()
+        print("look", file=sys.stderr)
+    assert sys.stderr.isatty()
+    assert capsys.readouterr().err == "look\n"
