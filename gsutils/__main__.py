@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     add = run.add_argument
     add("--size", choices=SIZES, help="default: GSUTILS_SIZE, else quick")
     add("--seeds", type=parse_seeds, help="such as 0:10 or 0,3,4; default: the entry's")
-    add("--cases", nargs="+", metavar="CASE", help="default: all that `show` prints")
+    add("--cases", nargs="+", metavar="CASE", help="some of those that `show` prints; default: all")
     add("--device", default="auto", help="auto (default), cpu or cuda")
     add(
         "--set", type=parse_setting, action="append", default=[], metavar="KEY=VALUE",
@@ -95,7 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--jobs", type=parse_jobs, metavar="N", help="processes side by side; default: 1")
     add("--fresh", action="store_true", help="do not go on where a stopped run was")
-    add("--out", type=Path, help="folder of the result; default: the shipped results")
+    add("--out", type=Path, help="folder of the result; default: the one that the book reads")
     return parser
 
 
@@ -125,7 +125,7 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise argparse.ArgumentTypeError(f"a setting looks like key=value, got {text!r}")
     try:
         return key, json.loads(value)
-    except ValueError:
+    except (RecursionError, ValueError):
         return key, value
 
 

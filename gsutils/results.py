@@ -2,8 +2,8 @@ r"""The ledger: one JSON file per run, with everything needed to judge it and to
 
 A file is named after its entry, its size and a hash of its settings and seeds, and is written
 whole or not at all. It is held against the JSON schema ``run.schema.json`` on writing and on
-reading; what passes is safe to show: its texts hold no character that means something in HTML,
-Markdown or a shell.
+reading. What passes is safe to show: its texts are made of characters with which neither HTML nor
+a link nor a command can be written.
 
 >>> run = Run(experiment="demo", size="quick", settings={"steps": 3}, seeds=[0, 1],
 ...           metrics={"erm": {"test accuracy": [0.25, 0.35]}}, selection="none",
@@ -71,7 +71,7 @@ class Run:
         selection: how hyper-parameters were chosen: "none", "train-val" or "oracle-test".
         data: the data's name, and hashes where it came from files.
         device: what it ran on, in words.
-        wall_time_s: seconds, all seeds together.
+        wall_time_s: seconds, the sum over all jobs, also where some ran side by side.
         command: what runs it again.
         curves: case -> {"step": [...], metric: [[one value per seed], ...]}.
     """
@@ -167,6 +167,15 @@ def write(path: Path, text: str) -> None:
         raise
 
 
+def label(text: str) -> str:
+    """Return a text as a record may hold it: characters that it may not become "_".
+
+    >>> label("NVIDIA T4™ <b>")
+    'NVIDIA T4_ _b_'
+    """
+    return re.sub(r"[^\w .,:;+=()/%×°±–−∞≤≥-]|(?<=/)/", "_", text, flags=re.ASCII)[:200]
+
+
 def read(path: Path) -> Run:
     """Read one run.
 
@@ -175,19 +184,23 @@ def read(path: Path) -> Run:
             says; or it comes from a newer gsutils.
     """
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+        return _parsed(path)
+    except ValueError as error:
+        raise ValueError(f"{path} is not a run of the ledger: {error}") from error
+
+
+def _parsed(path: Path) -> Run:
+    if path.stat().st_size > MOST_BYTES:
+        raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
+    try:
         content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
         _validate(content)
-        run = Run(**content)
-        if run.name != path.stem:
-            raise ValueError(f"its settings and seeds belong to a file called {run.name}.json")
-        return run
     except RecursionError:
-        reason = "it is nested too deeply"
-    except ValueError as error:
-        reason = str(error)
-    raise ValueError(f"{path} is not a run of the ledger: {reason}")
+        raise ValueError("it is nested too deeply") from None
+    run = Run(**content)
+    if run.name != path.stem:
+        raise ValueError(f"its settings and seeds belong to a file called {run.name}.json")
+    return run
 
 
 def _refuse_constant(name: str) -> None:
@@ -238,7 +251,7 @@ def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:
     runs, refused = [], {}
     for path in sorted(Path(source or folder()).glob("*.json")):
         try:
-            runs.append(read(path))
+            runs.append(_parsed(path))
         except ValueError as error:
-            refused[path.name] = str(error).split(": ", 1)[1]
+            refused[ascii(path.name)[1:-1]] = str(error)
     return runs, refused

@@ -10,9 +10,10 @@ import joblib
 import pytest
 import torch
 
-from gsutils import results
+from gsutils import losses, results
 from gsutils.experiments import ENTRIES, sweep
 from gsutils.experiments.entry import Entry, Job, Outcome
+from gsutils.train import checkpoints
 
 torch.set_num_threads(1)
 
@@ -141,12 +142,35 @@ def test_hashes_of_several_data_sets_say_whose_they_are():
     }
 
 
-def test_data_that_change_between_jobs_are_refused():
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (lambda seed: {"name": "set", "images": str(seed)}, "set changed between jobs, .*'0'.*'1'"),
+        (lambda seed: {"name": f"set {seed}"}, "the data of a changed between jobs, set 0, set 1"),
+    ],
+)
+def test_data_that_change_between_jobs_are_refused(data, message):
     def run(job):
-        return outcome(job, data={"name": "set", "images": str(job.seeds)})
+        return outcome(job, data=data(job.seeds[0]))
 
-    with pytest.raises(ValueError, match=r"set changed between jobs: .*\(0,\).*\(1,\)"):
+    with pytest.raises(ValueError, match=message):
         entry(run).record(seeds=[0, 1])
+
+
+def test_names_of_data_and_devices_become_what_a_record_may_hold(monkeypatch, tmp_path):
+    monkeypatch.setattr(sweep, "device_name", lambda device: "GPU™ //1")
+    demo = entry(lambda job: outcome(job, data={"name": "<b>CIFAR-10</b>", "a|b": "1\n2"}))
+    run = results.read(demo.save(tmp_path, tmp_path / "keep"))
+    assert run.device == "GPU_ /_1"
+    assert run.data == {"name": "_b_CIFAR-10_/b_", "a_b": "1_2"}
+
+
+def test_a_checkpoint_folder_that_cannot_be_written_is_named_with_the_way_out(counted, tmp_path):
+    demo, done = counted
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"file/demo-.*: Not a directory. Set GSUTILS_CHECKPOINTS"):
+        demo.save(tmp_path, tmp_path / "file")
+    assert not done
 
 
 def test_curves_recorded_at_different_steps_are_refused():
@@ -190,6 +214,27 @@ def test_what_has_finished_is_not_run_again_and_is_forgotten_once_saved(tmp_path
     assert done == ["a", "b"]
     assert measured(results.read(path)) == measured(demo.record())
     assert not list(keep.iterdir())
+
+
+def test_a_training_that_was_stopped_in_its_middle_ends_bit_for_bit_the_same(tmp_path, monkeypatch):
+    demo = ENTRIES["regularisers"]
+    arguments = {"cases": ["dropout"], "seeds": [0, 1], "settings": {"steps.dropout": 12}}
+    whole = demo.record("quick", **arguments)
+    monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)
+    logistic, calls = losses.logistic, []
+
+    def stopping(logits, y):
+        calls.append(None)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return logistic(logits, y)
+
+    monkeypatch.setattr(losses, "logistic", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        demo.record("quick", keep=tmp_path, **arguments)
+    again = demo.record("quick", keep=tmp_path, **arguments)
+    assert len(calls) < 8 + 12
+    assert measured(again) == measured(whole)
 
 
 def test_a_fresh_start_runs_everything_again(counted, tmp_path):
@@ -270,6 +315,20 @@ def test_a_clean_checkout_is_known_by_its_commit_and_another_by_its_sources(monk
         assert len(sweep.code()) == 64
 
 
+def test_progress_counts_jobs_unless_there_is_one(counted, monkeypatch):
+    demo, _ = counted
+    seen = []
+
+    def track(items, title, watched):
+        seen.append((len(items), title, watched))
+        return items
+
+    monkeypatch.setattr(sweep, "track", track)
+    demo.record(seeds=[0, 1])
+    demo.record(cases=["a"])
+    assert seen == [(4, "demo, jobs", None), (1, "demo, jobs", False)]
+
+
 def test_a_worker_shows_no_progress_and_lets_warnings_through(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     with sweep._unwatched():
@@ -277,3 +336,30 @@ def test_a_worker_shows_no_progress_and_lets_warnings_through(capsys, monkeypatc
         print("look", file=sys.stderr)
     assert sys.stderr.isatty()
     assert capsys.readouterr().err == "look\n"
+
+
+def test_a_job_that_the_gpu_has_no_memory_for_is_halved_until_it_fits(tmp_path, capsys):
+    tried = []
+
+    def needs_room(job):
+        tried.append((job.seeds, job.folder))
+        if len(job.seeds) > 2:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        x = [float(seed) for seed in job.seeds]
+        return Outcome({job.case: {"x": x}}, {"name": "none"}, {job.case: {"step": [0], "x": [x]}})
+
+    job = Job({}, "plain", (0, 1, 2, 3, 4), torch.device("cpu"), tmp_path / "job")
+    (finished,) = sweep.sweep(needs_room, [job], "x")
+    assert finished.outcome.metrics == {"plain": {"x": [0.0, 1.0, 2.0, 3.0, 4.0]}}
+    assert finished.outcome.curves["plain"]["x"] == [[0.0, 1.0, 2.0, 3.0, 4.0]]
+    assert [seeds for seeds, _ in tried] == [job.seeds, (0, 1), (2, 3, 4), (2,), (3, 4)]
+    assert len({folder for _, folder in tried}) == 5
+    assert "plain: 5 seeds at once need more memory than cpu has" in capsys.readouterr().err
+
+
+def test_a_single_run_that_does_not_fit_is_an_error():
+    def too_large(job):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        sweep.sweep(too_large, [Job({}, "plain", (0,), torch.device("cpu"))], "x")

@@ -35,7 +35,7 @@ HOME = Path(".colab")  # nbmake passes over every path with "_build" in it
 KERNEL = "gs-colab"
 # Packages of Colab that a notebook may rely on; those that are missing here are passed over.
 COLAB = ["torch", "torchvision", "numpy", "scipy", "matplotlib", "scikit-learn", "pandas", "pillow"]
-COLAB += ["tqdm", "requests", "pooch", "ipykernel", "ipython", "ipywidgets"]
+COLAB += ["tqdm", "requests", "pooch", "jsonschema", "ipykernel", "ipython", "ipywidgets"]
 
 
 def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:

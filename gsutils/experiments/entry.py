@@ -14,8 +14,8 @@ from typing import Any
 
 from gsutils import results
 from gsutils.experiments import sweep
+from gsutils.experiments.jobs import SEPARATOR, Job, Outcome, merged
 from gsutils.experiments.settings import changed
-from gsutils.experiments.sweep import Job, Outcome
 from gsutils.seeding import check_seeds
 
 SIZES = ("quick", "paper")
@@ -144,11 +144,11 @@ class Entry:
         if list(chosen) != usual:
             words.append("--seeds " + ",".join(map(str, chosen)))
         groups = [chosen] if place.device.type in self.together else [(seed,) for seed in chosen]
-        jobs, same = [], [self.name, used, place.name, place.versions, sweep.code()]
+        same = [self.name, used, place.name, place.versions, sweep.code() if keep else None]
+        jobs = []
         for case in left:
             for group in groups:
-                key = sweep.key(*same, case, group)
-                folder = keep / f"{self.name}-{key}" if keep else None
+                folder = keep / f"{self.name}-{sweep.key(*same, case, group)}" if keep else None
                 jobs.append(Job(used, case, group, place.device, folder))
         return _Plan(
             self,
@@ -175,7 +175,8 @@ class _Plan:
         """Do what is not done yet, and return the record."""
         commit = results.commit()
         finished = sweep.sweep(self.entry.run, self.jobs, self.entry.name)
-        outcome = sweep.merged(finished)
+        outcome = merged(one.outcome for one in finished)
+        devices = dict.fromkeys(one.device for one in finished)
         return results.Run(
             experiment=self.entry.name,
             size=self.size,
@@ -184,8 +185,8 @@ class _Plan:
             metrics=outcome.metrics,
             curves=_six_digits(outcome.curves),
             selection=self.entry.selection,
-            data=outcome.data,
-            device=sweep.SEPARATOR.join(dict.fromkeys(one.device for one in finished)),
+            data={results.label(name): results.label(v) for name, v in outcome.data.items()},
+            device=results.label(SEPARATOR.join(devices)),
             versions=self.place.versions,
             commit=commit,
             wall_time_s=round(sum(one.seconds for one in finished), 1),

@@ -28,7 +28,7 @@ from scipy.special import stdtrit
 
 from gsutils import results
 from gsutils.experiments.entry import Entry
-from gsutils.experiments.sweep import SEPARATOR
+from gsutils.experiments.jobs import SEPARATOR
 from gsutils.prose import pm
 from gsutils.results import Run
 
@@ -197,8 +197,8 @@ def _printed(metric: str, value: float | None) -> str:
 def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
     """Return a row for each number that the paper prints in an entry's figure or table.
 
-    Where several runs have a case, the one with the fewest obstacles counts, and among those
-    the one with most seeds.
+    Where several runs have a number, one of the published size counts before a quick one, then
+    the one with the fewest obstacles, then the one with most seeds.
 
     Args:
         entry: the figure or table.
@@ -237,18 +237,26 @@ def _row(
 def comparison(entry: Entry, run: Run) -> list[str]:
     """Return the lines with which the command line ends: a run beside the paper's numbers."""
     known = {(row.case, row.metric): row for row in rows(entry, [run])}
-    lines = [f"{'case':16} {'metric':26} {'ours':>15} {'paper':>12} {'difference':>10}  verdict"]
+    table = [["case", "metric", "ours", "paper", "difference", "verdict"]]
     for case, metrics in run.metrics.items():
         for metric in metrics:
-            line = f"{case:16} {metric:26} {shown(metric, *run.summary(case, metric)):>15}"
-            if row := known.get((case, metric)):
-                line += f" {row.shown_paper:>12} {row.difference:>10}  {row.verdict}"
-            lines.append(line)
+            row = known.get((case, metric))
+            beside = [row.shown_paper, row.difference, row.verdict] if row else [""] * 3
+            table.append([case, metric, shown(metric, *run.summary(case, metric)), *beside])
+    widths = [max(map(len, column)) for column in zip(*table)]
+    aligned = [
+        "  ".join(
+            text.rjust(width) if column in (2, 3, 4) else text.ljust(width)
+            for column, (text, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in table
+    ]
     count = len(run.seeds)
     return [
-        *lines,
+        *aligned,
         "accuracies in %, their differences in points",
-        f"{run.data['name']}; {run.device}; {count} seed{'s' * (count > 1)}; {run.wall_time_s} s",
+        f"{run.data['name']}; {run.device}; {count} seed{'s' * (count > 1)}; "
+        f"{duration(run.wall_time_s)}",
     ]
 
 

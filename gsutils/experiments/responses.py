@@ -15,6 +15,7 @@ True
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,6 +122,7 @@ def follow(
     seeds: Iterable[int],
     steps: int,
     device: str | torch.device = "auto",
+    checkpoint: Path | None = None,
 ) -> Responses:
     """Train a case once per seed and record the responses, at some 50 steps, evenly spaced.
 
@@ -129,12 +131,15 @@ def follow(
         seeds: one run each.
         steps: updates.
         device: of the training; features are computed on the CPU.
+        checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
     """
     record_at = range(0, steps, max(1, steps // RECORDS))
-    trained = two_moons.train_case(case, seeds, steps, device, record_at=record_at)
+    trained = two_moons.train_case(
+        case, seeds, steps, device, record_at=record_at, checkpoint=checkpoint
+    )
     start = MLP(trained.model.widths, trained.model.seeds)  # the weights before training
     features = tuple(
         ntk.features(ntk.ntrf(start.single(run), X), y)
@@ -157,14 +162,18 @@ def follow_cases(
 
 
 def _follow(
-    settings: Mapping[str, Any], case: str, seeds: Iterable[int], device: str | torch.device
+    settings: Mapping[str, Any],
+    case: str,
+    seeds: Iterable[int],
+    device: str | torch.device,
+    checkpoint: Path | None = None,
 ) -> Responses:
     decayed = replace(two_moons.CASES[case], weight_decay=settings["weight_decay"])
-    return follow(decayed, seeds, settings["steps"][case], device)
+    return follow(decayed, seeds, settings["steps"][case], device, checkpoint)
 
 
 def _run(job: Job) -> Outcome:
-    seen = _follow(job.settings, job.case, job.seeds, job.device)
+    seen = _follow(job.settings, job.case, job.seeds, job.device, job.file("training.pt"))
     recorded = {"curved share": seen.curved_share}
     for choice, pair in seen.pairs.items():
         recorded |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}

@@ -39,7 +39,9 @@ def changed(
         for depth, part in enumerate(path):
             forms = _within(forms, part, ".".join(path[:depth]))
             if depth < len(path) - 1:
-                place = place.setdefault(part, {})
+                if not isinstance(place.get(part), dict):  # as it is in the other size alone
+                    place[part] = {}
+                place = place[part]
         place[path[-1]] = _checked(value, forms, key)
     return used
 

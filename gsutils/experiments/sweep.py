@@ -1,4 +1,4 @@
-r"""Sweeps: the jobs of a run, distributed by joblib, kept as they finish, and put together again.
+r"""Sweeps: the jobs of a run, distributed by joblib and kept as they finish.
 
 A job is one case with some of the seeds. Jobs go through :class:`joblib.Parallel`, so whoever
 calls chooses where they run, one after another by default:
@@ -23,9 +23,9 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stderr
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from io import TextIOBase
 from pathlib import Path
 from time import perf_counter
@@ -37,47 +37,11 @@ from joblib import Parallel, delayed
 
 import gsutils
 from gsutils import results
+from gsutils.experiments.jobs import Job, Outcome, merged
 from gsutils.progress import track
 from gsutils.train import resolve_device
 
 FINISHED, BEGUN = "finished.json", "begun"
-SEPARATOR = "; "  # between the names of several data sets, or devices
-
-
-@dataclass(frozen=True)
-class Job:
-    """What one call of an entry's run function does.
-
-    Attributes:
-        settings: those of the run without its seeds.
-        case: which of the entry's cases.
-        seeds: one run each.
-        device: where.
-        folder: for files that let the job go on after it was killed; None: nothing is kept.
-    """
-
-    settings: Mapping[str, Any]
-    case: str
-    seeds: tuple[int, ...]
-    device: torch.device
-    folder: Path | None = None
-
-    def file(self, name: str) -> Path | None:
-        """Return the place of a checkpoint in the job's folder, None where nothing is kept."""
-        return self.folder / name if self.folder else None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a job measured: see the attributes of :class:`gsutils.results.Run`.
-
-    In the curves a list of numbers is an axis, the same for every seed ("step"); a list of lists
-    holds one value per seed in each of its rows.
-    """
-
-    metrics: dict[str, dict[str, list[float]]]
-    data: dict[str, str]
-    curves: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -173,12 +137,43 @@ def _work(
         torch.set_num_threads(threads)  # sums depend on it
         start = perf_counter() - _spent_earlier(job.folder)
         with nullcontext() if os.getpid() == home else _unwatched():
-            outcome = function(job)
+            outcome = _fitting(function, job)
         results.check_metrics(outcome.metrics, job.seeds)
         finished = Finished(outcome, perf_counter() - start, device_name(job.device))
         if job.folder:
             results.write(job.folder / FINISHED, json.dumps(asdict(finished)))
     return number, finished
+
+
+def _fitting(function: Callable[[Job], Outcome], job: Job) -> Outcome:
+    """Do a job; where a GPU has too little memory for all its seeds at once, in two halves.
+
+    A run's numbers are its own, so that halves give what the whole would have given.
+    """
+    try:
+        return function(job)
+    except torch.cuda.OutOfMemoryError:
+        if len(job.seeds) == 1:
+            raise
+    half = len(job.seeds) // 2
+    parts = job.seeds[:half], job.seeds[half:]
+    print(
+        f"{job.case}: {len(job.seeds)} seeds at once need more memory than {job.device} has; "
+        f"going on with {len(parts[0])} and then {len(parts[1])}",
+        file=sys.stderr,
+    )
+    torch.cuda.empty_cache()
+    return merged(
+        [_fitting(function, replace(job, seeds=part, folder=_within(job, part))) for part in parts]
+    )
+
+
+def _within(job: Job, seeds: Sequence[int]) -> Path | None:
+    """Return the folder of a part of a job."""
+    folder = job.file("seeds-" + "-".join(map(str, seeds)))
+    if folder:
+        folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _read(path: Path | None) -> Finished | None:
@@ -196,7 +191,13 @@ def _spent_earlier(folder: Path | None) -> float:
     """Return the seconds of earlier attempts up to their last checkpoint, and begin another."""
     if folder is None:
         return 0.0
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OSError(
+            f"no checkpoints can be kept in {folder}: {error.strerror}. "
+            "Set GSUTILS_CHECKPOINTS to a folder that can be written."
+        ) from error
     begun, spent = folder / BEGUN, 0.0
     if begun.exists():
         last = max(path.stat().st_mtime for path in folder.iterdir())
@@ -216,55 +217,6 @@ def _unwatched() -> Iterator[None]:
 
     with redirect_stderr(Plain()):
         yield
-
-
-def merged(finished: Iterable[Finished]) -> Outcome:
-    """Put the outcomes of jobs together: the seeds of a case in the order of the jobs.
-
-    Cases may use different data; the name then lists them all, and hashes say whose they are.
-
-    Raises:
-        ValueError: the data changed between jobs, or a case was recorded at different steps.
-    """
-    metrics: dict[str, dict[str, list[float]]] = {}
-    curves: dict[str, dict[str, list[Any]]] = {}
-    data: dict[str, dict[str, str]] = {}  # name of the data -> all that is known of them
-    for outcome in (one.outcome for one in finished):
-        name = outcome.data["name"]
-        if data.setdefault(name, outcome.data) != outcome.data:
-            raise ValueError(f"{name} changed between jobs: {data[name]}, then {outcome.data}")
-        for case, found in outcome.metrics.items():
-            known = metrics.setdefault(case, {})
-            for metric, values in found.items():
-                known[metric] = known.get(metric, []) + values
-        for case, rows in outcome.curves.items():
-            drawn = curves.setdefault(case, {})
-            for metric, values in rows.items():
-                new = metric not in drawn
-                drawn[metric] = values if new else _joined(drawn[metric], values, metric)
-    return Outcome(metrics, _data(list(data.values())), curves)
-
-
-def _data(found: Sequence[dict[str, str]]) -> dict[str, str]:
-    """Return one description of several data sets."""
-    if len(found) == 1:
-        return found[0]
-    hashes = {
-        f"{one['name']}: {key}": value
-        for one in found
-        for key, value in one.items()
-        if key != "name"
-    }
-    return {"name": SEPARATOR.join(one["name"] for one in found)} | hashes
-
-
-def _joined(one: list[Any], other: list[Any], name: str) -> list[Any]:
-    """Join the rows of two curves; axes must be equal."""
-    if len(one) == len(other) and all(isinstance(row, list) for row in [*one, *other]):
-        return [left + right for left, right in zip(one, other)]
-    if one != other:
-        raise ValueError(f"{name} differs between seeds: {len(one)} and {len(other)} values")
-    return one
 
 
 def forget(jobs: Iterable[Job]) -> None:

@@ -11,6 +11,7 @@ points; run ``s`` draws its data and its weights from seed ``s`` (sections 2 and
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,6 +124,7 @@ def train_case(
     device: str | torch.device = "auto",
     n: int = 300,
     record_at: Iterable[int] | None = None,
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train a case once per seed and measure the distance of each point to the boundary.
 
@@ -133,6 +135,7 @@ def train_case(
         device: "auto", "cpu" or "cuda".
         n: training points.
         record_at: steps at which to record; default: ten, evenly spaced.
+        checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
@@ -163,6 +166,7 @@ def train_case(
         optimizer=_optimizer(case),
         measure=measure,
         record_at=range(0, steps, max(1, steps // 10)) if record_at is None else record_at,
+        checkpoint=checkpoint,
         title=case.title,
     )
     return Trained(case, model, X, y, _distances(model, X, y), history)
@@ -197,7 +201,8 @@ def exchange_vertical(X: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray
 
 
 def _run(job: Job) -> Outcome:
-    run = train_case(CASES[job.case], job.seeds, job.settings["steps"][job.case], job.device)
+    steps, checkpoint = job.settings["steps"][job.case], job.file("training.pt")
+    run = train_case(CASES[job.case], job.seeds, steps, job.device, checkpoint=checkpoint)
     metrics = {
         "input margin": run.margins,
         "mean distance": run.distances.mean(1),
