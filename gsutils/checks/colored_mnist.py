@@ -56,6 +56,33 @@ def colour_the_labels(answer: Callable[..., Any]) -> str | None:
 
 
 @exercise
+def irm_colour_penalty(answer: Callable[..., Any]) -> str | None:
+    """Chapter 7: IRM's penalty of a classifier that looks at the colour alone, ``f(a, p)``."""
+    for a, p in ((2.0, 0.8), (0.7, 0.9), (-1.5, 0.6), (3.0, 0.25)):
+        got = number(answer(a, p))
+        slope = a * (expit(a) - p)
+        if np.isclose(got, slope**2, atol=1e-9):
+            continue
+        if np.isclose(abs(got), abs(slope), atol=1e-9):
+            return "That is the slope; the penalty is its square."
+        if np.isclose(got, (expit(a) - p) ** 2, atol=1e-9):
+            return (
+                "You differentiated by the logit: the slope is by the scale w, which multiplies a."
+            )
+        if np.isclose(got, (a * expit(-a)) ** 2, atol=1e-9):
+            return "You took the margin to be a everywhere: where the colour is wrong it is −a."
+        if np.isclose(got, (a * (expit(a) - 1 + p)) ** 2, atol=1e-9):
+            return "The two shares are exchanged: p is how often the margin is +a."
+        right, wrong = (a * expit(-a)) ** 2, (a * expit(a)) ** 2
+        if np.isclose(got, p * right + (1 - p) * wrong, atol=1e-9):
+            return "You squared first and averaged then: average the slopes, then square."
+        return (
+            f"Not {got:.4g} for a = {a}, p = {p}: average the slopes over both cases, then square."
+        )
+    return None
+
+
+@exercise
 def sd_logit(answer: Callable[..., Any]) -> str | None:
     """Chapter 7: the logit that minimises the SD objective, ``f(p, lam)``."""
     for p, lam in ((0.85, 1.0), (0.2, 0.5), (0.5, 0.1), (0.99, 1e-3)):

@@ -87,14 +87,15 @@ class Settings:
 class Trained:
     """The runs of one case: networks, data of each run, and what was recorded.
 
-    The history holds by step: the "loss"; the accuracies "train", "train 1", "train 2",
-    "validation" and "test", fractions; and "colour vote", the share of test digits on which the
-    answer changes with the learned meaning of the colour when the digit is repainted, minus the
-    share on which it changes against it. Beside it stand the mean contributions of the two features
-    to the logit of a test digit, "colour logit" and "shape logit", positive where they speak for
-    what they mean in training: with z₊ and z₋ the logits of a digit in the two colours, the means of
-    (z₊ - z₋)/2 and of y·(z₊ + z₋). In the latter there is no ½, because a quarter of the labels y
-    is noise, which halves the mean.
+    The history holds by step the "loss"; the accuracies "train", "train 1", "train 2",
+    "validation" and "test", fractions; and, from test digits painted in both colours, with logits
+    z₊ and z₋:
+
+    - "colour vote", the share of digits on which the answer changes with the learned meaning of
+      the colour, minus the share on which it changes against it;
+    - "colour logit", the mean of (z₊ - z₋)/2: what the colour adds to the logit;
+    - "shape logit", the mean of y·(z₊ + z₋): what the shape adds. The ½ is missing because a
+      quarter of the labels y is noise, which halves the mean.
     """
 
     settings: Settings
@@ -326,13 +327,18 @@ _QUICK = {
 
 def _paths(sd: dict[str, Any], longer: int) -> dict[str, dict[str, Any]]:
     """Return variations on SD's published schedule: what happens elsewhere, and later."""
-    options = sd["options"]
+
+    def other(**options: float) -> dict[str, Any]:
+        return sd | {"options": sd["options"] | options}
+
     return {
         "as published": sd,
         "longer": sd | {"steps": longer},
         "Adam reset at the switch": sd | {"reset": True},
-        "full speed": sd | {"options": options | {"factor": 1.0}},
-        **{f"lam {lam:g}": sd | {"options": options | {"lam": lam}} for lam in (0.02, 0.2, 20.0)},
+        "full speed": other(factor=1.0),
+        "hundredth of lam": other(lam=0.02),
+        "tenth of lam": other(lam=0.2),
+        "tenfold lam": other(lam=20.0),
     }
 
 
