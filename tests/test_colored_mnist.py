@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import datasets, results
+from gsutils import datasets, fetch, results
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.experiments.colored_mnist import Settings, case_settings, train_method
+from gsutils.nets import MLP
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -185,3 +186,64 @@ def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, 
     again = results.read(results.save(run, tmp_path))
     assert again.settings["cases"]["longer"]["options"]["switch"] == 80
     assert {"step", "test", "validation", "colour logit"} <= set(again.curves["longer"])
+
+
+# --- against plain PyTorch -------------------------------------------------------------------
+
+
+def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
+    options = {"lam_before": 0.5, "lam": 2.0, "switch": 5, "factor": 0.1}
+    trained = train_small("sd", steps=8, seeds=[4], hidden=(16,), options=options)
+    data = datasets.colored_mnist(DIGITS, 4, train_size=300, test_size=200)
+    X = torch.from_numpy(np.concatenate([e.flat for e in data.train]))
+    y = torch.from_numpy(np.concatenate([e.y for e in data.train]))
+    net = MLP((128, 16, 1), [4], init="xavier")
+    optimizer = torch.optim.Adam(net.parameters(), lr=SMALL["lr"])
+    for step in range(8):
+        optimizer.zero_grad()
+        logits = net(X)[0]
+        nll, square = torch.nn.functional.softplus(-y * logits).mean(), (logits**2).mean()
+        (nll + 0.25 * square if step < 5 else 0.1 * (nll + 1.0 * square)).backward()
+        optimizer.step()
+    torch.testing.assert_close(trained.model(X), net(X).detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("method", ["erm", "irm", "lff"])
+def test_seeds_trained_together_are_seeds_trained_alone(method):
+    together = train_small(method, steps=5, seeds=[0, 1])
+    alone = train_small(method, steps=5, seeds=[1])
+    for variant in datasets.ENVIRONMENTS:
+        torch.testing.assert_close(
+            together.logits(variant)[1:], alone.logits(variant), rtol=1e-3, atol=1e-4
+        )
+
+
+def test_the_oracle_sees_no_colour_and_the_others_do():
+    erm, oracle = (train_small(method, steps=60, train_size=None) for method in ("erm", "oracle"))
+    # Recorded on grayscale images, which a test environment without colour is.
+    np.testing.assert_allclose(oracle.history["test"][-1], oracle.test_accuracy("grayscale-digits"))
+    np.testing.assert_allclose(erm.history["test"][-1], erm.test_accuracy())
+    assert erm.history["train"][-1] > 0.8
+    assert erm.test_accuracy()[0] < 0.35 < oracle.history["test"][-1][0]
+    assert erm.data_name == DIGITS.name
+
+
+def test_an_empty_card_gets_one_answer_and_half_the_labels_right():
+    run = train_small(steps=3)
+    logits = run.logits("grayscale-blank")
+    assert len(logits.unique()) == 1
+    y = run.data[0].test.y
+    share = np.mean(y == np.sign(logits[0, 0].item()))
+    assert run.test_accuracy("grayscale-blank")[0] == pytest.approx(share)
+    assert 0 <= run.test_entropy("grayscale-blank")[0] <= np.log(2) + 1e-6
+
+
+def test_without_mnist_a_record_says_so_and_one_line_is_printed(monkeypatch, capsys):
+    def unavailable(download=True):
+        raise fetch.DataUnavailable("offline")
+
+    monkeypatch.setattr(fetch, "mnist", unavailable)
+    changes = {"cases.erm.steps": 3, "cases.erm.hidden": [4]}
+    run = ENTRIES["table2"].record("quick", [0], "cpu", changes, cases=["erm"])
+    assert run.data["name"] == DIGITS.name
+    assert capsys.readouterr().out.count("\n") == 1

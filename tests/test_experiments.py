@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import datasets, fetch, losses, ntk, results
-from gsutils.experiments import ENTRIES, SIZES, chosen_size, colored_mnist, responses, two_moons
+from gsutils import datasets, losses, ntk, results
+from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moons
+from gsutils.experiments.settings import changed
 from gsutils.nets import MLP
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
@@ -20,19 +21,31 @@ TINY = {
     "figure1d": {"steps": {"overlap": 4, "sd": 3}},
     "figure5": {"strengths": [2.0, 5.0], "steps": 20, "records": 5},
     "regularisers": {"steps": dict.fromkeys(ENTRIES["regularisers"].settings["quick"]["steps"], 3)},
-    "table2": {
-        "erm": {"steps": 3, "lr": 1e-3},
-        "sd": {"steps": 4, "lr": 1e-3, "lam": 2.0, "switch": 2, "scale": 2e-5},
-        "oracle": {"steps": 3, "lr": 1e-3},
-        "hidden": [8],
+    **{
+        name: {
+            f"cases.{case}.{key}": value
+            for case in ENTRIES[name].settings["quick"]["cases"]
+            for key, value in (("steps", 90), ("hidden", [4]))
+        }
+        for name in ("table2", "sd-path")
     },
-}
+    **{
+        name: {
+            "digits.epochs": 2, "digits.clean_epochs": 1, "digits.widths": [4],
+            "digits.l2": [0.05, 0.4], "digits.linf": [0.05], "attack_steps": 2, "restarts": 1,
+        }
+        for name in ("table1", "cifar2-cpu")
+    },
+    "table3": {"epochs": 1, "cards": [160, 80, 80], "batch": 32},
+}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.delenv("GSUTILS_SIZE", raising=False)
     monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
+    monkeypatch.setenv("GSUTILS_DATA", str(tmp_path))
+    monkeypatch.setenv("GSUTILS_OFFLINE", "1")
     monkeypatch.setattr(datasets, "digits", datasets.embedded_digits)
 
 
@@ -45,9 +58,8 @@ def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
     path = ENTRIES[name].save(tmp_path, settings=TINY[name], seeds=[3], device="cpu")
     run = results.read(path)
     assert (run.experiment, run.size, run.seeds) == (name, "quick", [3])
-    assert run.settings == json.loads(
-        json.dumps(dict(ENTRIES[name].settings["quick"]) | TINY[name] | {"seeds": [3]})
-    )
+    tiny = changed(ENTRIES[name].settings, "quick", TINY[name]) | {"seeds": [3]}
+    assert run.settings == json.loads(json.dumps(tiny))
     for case, metrics in run.metrics.items():
         for metric, values in metrics.items():
             assert np.isfinite(values).all(), (case, metric)
@@ -246,110 +258,6 @@ def test_figure_1_d_has_the_published_settings():
     assert paper["weight_decay"] == 2e-4
     assert set(paper["steps"].items()) == {("overlap", 1000), ("plain", 1000), ("sd", 1000)}
     assert paper["seeds"] == list(range(10))
-
-
-# --- Colored MNIST --------------------------------------------------------------------------
-
-DIGITS = datasets.embedded_digits()
-
-
-def test_the_published_settings_are_those_of_the_authors_code():
-    paper = ENTRIES["table2"].settings["paper"]
-    assert (paper["erm"]["steps"], paper["sd"]["steps"], paper["sd"]["switch"]) == (1001, 2001, 450)
-    assert paper["sd"]["scale"] == 2e-5
-    # Before the switch nll + 2e-5·mean(ŷ²), after it 2e-5·(nll + 1.0·mean(ŷ²)); ours is λ/2.
-    assert (paper["sd"]["lam_before"] / 2, paper["sd"]["lam"] / 2) == (2e-5, 1.0)
-    assert paper["hidden"] == [300, 300]
-    assert len(paper["seeds"]) == 10
-
-
-def test_spectral_decoupling_follows_its_schedule():
-    settings = colored_mnist.Settings(
-        steps=8, lr=1e-3, hidden=(16,), lam_before=0.5, lam=2.0, switch=5, scale=0.1, train_size=200
-    )
-    trained = colored_mnist.train_method("sd", settings, [4], device="cpu", source=DIGITS)
-    data = datasets.colored_mnist(DIGITS, 4, train_size=200)
-    X = torch.from_numpy(np.concatenate([e.flat for e in data.train]))
-    y = torch.from_numpy(np.concatenate([e.y for e in data.train]))
-    net = MLP((128, 16, 1), [4], init="xavier")
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for step in range(8):
-        optimizer.zero_grad()
-        logits = net(X)[0]
-        nll, square = torch.nn.functional.softplus(-y * logits).mean(), (logits**2).mean()
-        loss = nll + 0.25 * square if step < 5 else 0.1 * (nll + 1.0 * square)
-        loss.backward()
-        optimizer.step()
-    torch.testing.assert_close(trained.model(X), net(X).detach(), rtol=1e-3, atol=1e-4)
-
-
-def test_seeds_trained_together_are_seeds_trained_alone():
-    settings = colored_mnist.Settings(steps=5, lr=1e-3, hidden=(16,))
-    together = colored_mnist.train_method("erm", settings, [0, 1], "cpu", DIGITS)
-    alone = colored_mnist.train_method("erm", settings, [1], "cpu", DIGITS)
-    for variant in datasets.ENVIRONMENTS:
-        torch.testing.assert_close(
-            together.logits(variant)[1:], alone.logits(variant), rtol=1e-3, atol=1e-4
-        )
-
-
-def test_the_oracle_sees_no_colour_and_the_others_do():
-    settings = colored_mnist.Settings(steps=60, lr=3e-3, hidden=(32,))
-    run = {
-        method: colored_mnist.train_method(method, settings, [0], "cpu", DIGITS)
-        for method in ("erm", "oracle")
-    }
-    # Recorded on grayscale images, which a test environment without colour is.
-    oracle = run["oracle"]
-    np.testing.assert_allclose(oracle.history["test"][-1], oracle.test_accuracy("grayscale-digits"))
-    np.testing.assert_allclose(run["erm"].history["test"][-1], run["erm"].test_accuracy())
-    assert run["erm"].history["train"][-1] > 0.8
-    assert run["erm"].test_accuracy()[0] < 0.35 < oracle.history["test"][-1][0]
-    assert run["erm"].data_name == DIGITS.name
-
-
-def test_an_empty_card_gets_one_answer_and_half_the_labels_right():
-    settings = colored_mnist.Settings(steps=3, hidden=(8,))
-    run = colored_mnist.train_method("erm", settings, [0], "cpu", DIGITS)
-    logits = run.logits("grayscale-blank")
-    assert len(logits.unique()) == 1
-    y = run.data[0].test.y
-    share = np.mean(y == np.sign(logits[0, 0].item()))
-    assert run.test_accuracy("grayscale-blank")[0] == pytest.approx(share)
-    assert 0 <= run.test_entropy("grayscale-blank")[0] <= np.log(2) + 1e-6
-
-
-def test_an_unknown_method_is_refused():
-    with pytest.raises(ValueError, match=r"method must be in .*got 'magic'"):
-        colored_mnist.train_method("magic", colored_mnist.Settings(), [0], source=DIGITS)
-
-
-def test_the_quick_size_of_table_2_uses_all_of_the_small_stand_in(monkeypatch):
-    seen = {}
-
-    def train_method(method, settings, *rest):
-        seen[method] = settings
-
-    monkeypatch.setattr(colored_mnist, "train_method", train_method)
-    colored_mnist.train_table2("quick", seeds=[0])
-    assert {s.train_size for s in seen.values()} == {None}
-    assert set(seen) == set(colored_mnist.METHODS)
-    assert seen["sd"].lam == 2.0
-
-
-def test_without_mnist_an_entry_still_runs_and_its_record_says_so(monkeypatch, tmp_path, capsys):
-    def unavailable(download=True):
-        raise fetch.DataUnavailable("offline")
-
-    monkeypatch.undo()
-    monkeypatch.setattr(fetch, "mnist", unavailable)
-    run = ENTRIES["table2"].record("quick", seeds=[0], settings=TINY["table2"])
-    assert run.data["name"] == DIGITS.name
-    assert capsys.readouterr().out.count("\n") == 1
-
-
-def test_figure_3_numbers_stand_under_the_names_of_the_environments():
-    assert set(colored_mnist.FIGURE3_PAPER) <= set(datasets.ENVIRONMENTS)
 
 
 def test_every_run_function_takes_a_job():
