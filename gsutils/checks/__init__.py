@@ -8,8 +8,20 @@ slips can be told apart. There is one module a chapter.
 ✗ Not solved yet: your function returned None.
 """
 
+from gsutils.checks.celeba import (
+    gamma_for_threshold,
+    group_report,
+    weighted_threshold,
+    worst_group_threshold,
+)
+from gsutils.checks.cifar_margins import dual_margin, find_crossing, project_to_ball
 from gsutils.checks.clever_hans import flip_share, linear_margin, sd_objective
-from gsutils.checks.colored_mnist import bayes_accuracy, colour_the_labels, sd_logit
+from gsutils.checks.colored_mnist import (
+    bayes_accuracy,
+    colour_the_labels,
+    irm_colour_penalty,
+    sd_logit,
+)
 from gsutils.checks.decoupling import example_coupling, lam_for_margin, measure_lam
 from gsutils.checks.dual import dual_value, remaining_gradient, weights_from_pulls
 from gsutils.checks.ntk import centred_response, fix_signs, two_layer_gram
@@ -22,19 +34,27 @@ __all__ = [
     "bayes_accuracy",
     "centred_response",
     "colour_the_labels",
+    "dual_margin",
     "dual_value",
     "example_coupling",
+    "find_crossing",
     "fix_signs",
     "flip_share",
+    "gamma_for_threshold",
+    "group_report",
+    "irm_colour_penalty",
     "lam_for_margin",
     "lambert_alpha",
     "lemma1_flip",
     "linear_margin",
     "measure_lam",
+    "project_to_ball",
     "remaining_gradient",
     "sd_logit",
     "sd_objective",
     "starvation_sign",
     "two_layer_gram",
+    "weighted_threshold",
     "weights_from_pulls",
+    "worst_group_threshold",
 ]

@@ -215,9 +215,11 @@ def _cases(settings: Mapping[str, Any]) -> list[str]:
 
 
 _OF_ENTRY = ("data", "seeds", *images.TASKS)
-_DIGITS = {"widths": [16, 32], "epochs": 60, "clean_epochs": 20, "batch": 34, "lr": 0.05,
-           "test_size": None, "l2": [0.5, 1.0, 1.5, 2.0, 3.0, 4.0],
-           "linf": [0.05, 0.1, 0.15, 0.2, 0.3, 0.5]}  # fmt: skip
+_DIGITS = {
+    "widths": [16, 32], "epochs": 60, "clean_epochs": 20, "batch": 34, "lr": 0.05,
+    "test_size": None, "l2": [0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 2.0, 4.0],
+    "linf": [EPS, 0.06, 0.08, 0.1, 0.12, 0.15, 0.2, 0.3, 0.5],
+}  # fmt: skip
 _QUICK = {
     "data": ["cifar2"], "widths": [16, 32, 64], "residual": False, "lam": 0.01, "epochs": 10,
     "clean_epochs": 4, "batch": 32, "lr": 0.1, "weight_decay": 5e-4, "train_size": 1000,
