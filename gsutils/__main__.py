@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
             path = _run(options)
             print("\n".join(ledger.comparison(_entry(options.name), results.read(path))))
             print(path)
-    except (ValueError, OSError, TrainingDiverged) as error:
+    except (ImportError, OSError, TrainingDiverged, ValueError) as error:
         print(f"gsutils: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

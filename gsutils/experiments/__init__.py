@@ -5,10 +5,11 @@ dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a
 CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)
-figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path
+figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3
 """
 
 from gsutils.experiments import (
+    celeba,
     cifar,
     colored_mnist,
     responses,
@@ -23,6 +24,7 @@ ENTRIES: dict[str, Entry] = {
     **spectral_decoupling.ENTRIES,
     **cifar.ENTRIES,
     **colored_mnist.ENTRIES,
+    **celeba.ENTRIES,
 }
 
 __all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]
