@@ -77,7 +77,8 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown"
     from IPython.display import Markdown
 
     lines = [header, [":--"] + ["--:"] * (len(header) - 1), *rows]
-    return Markdown("\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines))
+    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return Markdown(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
 
 
 def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:

@@ -173,7 +173,7 @@ def test_classes_are_trained_by_the_softmax():
 
 def test_squared_weights_are_summed_for_each_run_apart():
     net = MLP((4, 5, 1), seeds=(0, 1, 2)).double()
-    with_l2 = methods.objective(ERM(l2=0.1), net, BATCH, {})(LOGITS, 0)
+    with_l2 = methods.objective(ERM(l2=0.1), net, BATCH, {})(LOGITS, 0).detach()
     for run in range(3):
         squares = sum(float(p.detach().square().sum()) for p in net.single(run).parameters())
         plain = float(losses.logistic(LOGITS[run], Y[run]))

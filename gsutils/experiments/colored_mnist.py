@@ -232,7 +232,11 @@ class Task:
 
     def measure(self, net: nn.Module) -> dict[str, Tensor]:
         """Return what a history holds beside the loss, each (runs,)."""
-        logits, y = net(self.X), self.batch.y
+        if isinstance(self.inputs, Tensor):
+            logits = net(self.inputs)
+        else:
+            logits = torch.cat([net(chunk.X, chunk.columns) for chunk in self.inputs], -1)
+        y = self.batch.y
         first, second = methods.group_means(
             (torch.sign(y * logits) + 1) / 2, self.batch.group
         ).unbind(-1)
