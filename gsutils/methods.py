@@ -158,12 +158,11 @@ class IRM(_Annealed):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean risk and weighted mean penalty."""
-        risks = group_means(losses.example_losses(logits, batch.y), batch.group)
-        penalties = [
-            losses.irm_penalty(logits, batch.y, share) for share in _shares(batch.group, logits)
-        ]
-        penalty = torch.stack(penalties, -1).mean(-1)
-        return risks.mean(-1) + self.weight_at(step) * penalty
+        shares = _shares(batch.group, logits)
+        each = losses.example_losses(logits, batch.y)
+        risk = torch.stack([(share * each).sum(-1) for share in shares])
+        penalty = torch.stack([losses.irm_penalty(logits, batch.y, share) for share in shares])
+        return risk.mean(0) + self.weight_at(step) * penalty.mean(0)
 
 
 @dataclass(frozen=True)

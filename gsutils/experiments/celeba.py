@@ -30,7 +30,7 @@ from gsutils.experiments.groups import (
     summary,
 )
 from gsutils.experiments.image_batches import Batches, HeldOut, Order
-from gsutils.methods import METHODS, Batch
+from gsutils.methods import METHODS, Batch, objective
 from gsutils.nets import Pair
 from gsutils.nets.residual import CNN, RESNET50, image_network
 from gsutils.seeding import check_seeds
@@ -168,7 +168,7 @@ def _train(
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = forward(batches(step))
         batch = Batch(y[index], group[index], index)
-        return method.loss(gathered(logits.float()), batch, step, state)
+        return objective(method, model, batch, state)(gathered(logits.float()), step)
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
