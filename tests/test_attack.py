@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import minimize
 
 from gsutils import attack
 from gsutils.nets import ConvNet
@@ -46,6 +47,61 @@ def test_the_margin_of_a_linear_model_is_exact(norm, seed, d):
     exact = (score / torch.linalg.vector_norm(w, DUAL[norm])).clamp(min=0)
     found = attack.margins(model, X, y, [float(exact.max()) * 1.01 + 1e-9], norm, box=None)
     torch.testing.assert_close(found, exact, rtol=0, atol=float(exact.max()) / 2**12)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), d=st.integers(2, 30))
+def test_a_walk_from_afar_finds_the_margin_of_a_linear_model(seed, d):
+    w, model = linear(seed, d)
+    X, y = inputs(d=d, seed=seed + 1)
+    y = model(X).sign()
+    moved = inputs(d=d, seed=seed + 2)[0] - 20 * y[:, None] * w / w.norm()
+    found = attack.from_afar(model, X, moved, y, rounds=3, box=None)
+    torch.testing.assert_close(found, y * model(X) / w.norm(), rtol=1e-3, atol=1e-3)
+
+
+def test_a_walk_in_a_box_finds_the_nearest_point_of_the_plane_in_the_box():
+    w, _ = linear(d=8)
+    X = inputs(n=30, d=8)[0]
+    moved = (w < 0).double().expand_as(X)  # the corner where the model is surest of -1
+
+    def model(points):
+        return (points - 0.5) @ w + 0.3 * w.abs().sum()
+
+    y = torch.ones(30).double()
+    X = X[model(X) > 0]
+    y, moved = y[: len(X)], moved[: len(X)]
+    found = attack.from_afar(model, X, moved, y, rounds=20)
+    for x, length in zip(X.numpy(), found.numpy()):
+        best = minimize(
+            lambda point, x=x: ((point - x) ** 2).sum(), moved[0].numpy(), method="SLSQP",
+            bounds=[(0, 1)] * 8, options={"ftol": 1e-12, "maxiter": 200},
+            constraints={"type": "ineq", "fun": lambda point: -float(model(torch.tensor(point)))},
+        )  # fmt: skip
+        assert best.fun**0.5 - 1e-6 <= length <= 1.02 * best.fun**0.5
+
+
+def test_a_walk_from_afar_is_no_longer_than_the_straight_way_and_stays_in_the_box(network):
+    net, X, y = network
+    X, y = X[y != 0], y[y != 0]
+    of = {sign: X[y == sign] for sign in (-1, 1)}
+    moved = torch.stack([of[-int(sign)][0] for sign in y])
+    straight = attack.crossing(net, X, moved, y) * (moved - X).flatten(1).norm(dim=1)
+    few, many = (attack.from_afar(net, X, moved, y, rounds) for rounds in (1, 8))
+    torch.testing.assert_close(few, straight)
+    assert bool((many <= few).all())
+    assert float(many.mean()) < 0.9 * float(few.mean())
+
+
+def test_a_walk_says_where_it_cannot_begin(network):
+    net, X, y = network
+    X, y = X[y != 0], y[y != 0]
+    assert bool(attack.from_afar(net, X, X, y).isinf().all())
+    assert bool((attack.from_afar(net, X, X, -y) == 0).all())
+    with pytest.raises(ValueError, match="moved must be"):
+        attack.from_afar(net, X, X[:3], y)
+    with pytest.raises(ValueError, match="steps >= 1"):
+        attack.from_afar(net, X, X, y, rounds=0)
 
 
 def test_with_several_classes_the_margin_found_is_the_nearest_boundary_for_most_inputs():

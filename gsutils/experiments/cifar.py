@@ -104,6 +104,17 @@ class Trained:
         radii = getattr(self.settings, norm)
         return attack.margins(self.net, X, y, radii, norm, **(chosen | options))
 
+    def margins_from_afar(self, rounds: int = 20) -> Tensor:
+        """Return the L2 margins of the same images, (n,), by :func:`gsutils.attack.from_afar`.
+
+        Each walk begins at the nearest of these images that has, rightly, another answer.
+        """
+        X, y = (tensor[: self.settings.test_size] for tensor in self.tensors())
+        right = attack.logit_margin(self.logits()[: len(y)], y) > 0
+        apart = torch.cdist(X.flatten(1), X.flatten(1))
+        apart[(y[:, None] == y) | ~right] = torch.inf
+        return attack.from_afar(self.net, X, X[apart.argmin(1)], y, rounds)
+
 
 def train_task(
     task: images.ImageTask,

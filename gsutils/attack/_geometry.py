@@ -1,0 +1,101 @@
+"""Norms, balls, boxes and tangent planes for inputs (n, ...), one per row."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+NORMS = ("l2", "linf")
+Model = Callable[[Tensor], Tensor]
+Box = tuple[float, float] | None
+
+
+def logit_margin(logits: Tensor, y: Tensor) -> Tensor:
+    r"""Return by how much the right answer leads, (n,); positive where the model is right.
+
+    Two classes: :math:`y_i \hat y_i`. Several: the logit of the right class minus the largest of
+    the others.
+
+    Args:
+        logits: (n,), or (n, classes).
+        y: labels -1/+1, or class numbers, (n,).
+    """
+    if logits.ndim == 1:
+        return y * logits
+    right = logits.gather(1, y[:, None])
+    return right[:, 0] - logits.scatter(1, y[:, None], -torch.inf).amax(1)
+
+
+def check(X: Tensor, y: Tensor, eps: Sequence[float], norm: str, steps: int) -> None:
+    """Raise a ValueError for arguments that no attack can do with."""
+    if norm not in NORMS:
+        raise ValueError(f"norm must be in {NORMS}, got {norm!r}")
+    if not len(eps) or min(eps) < 0 or list(eps) != sorted(eps) or steps < 1:
+        raise ValueError(f"eps must be >= 0 and increasing, steps >= 1, got {eps} and {steps}")
+    if y.shape != X.shape[:1]:
+        raise ValueError(f"y must be ({len(X)},), one label per input, got {tuple(y.shape)}")
+
+
+def norm_of(delta: Tensor, norm: str) -> Tensor:
+    """Return the "l2" or "linf" norm of each row, (n,)."""
+    return torch.linalg.vector_norm(delta.flatten(1), 2 if norm == "l2" else torch.inf, dim=1)
+
+
+def column(values: Tensor, like: Tensor) -> Tensor:
+    """Shape one value per example so that it multiplies (n, ...)."""
+    return values.view(-1, *[1] * (like.ndim - 1))
+
+
+def unit(g: Tensor) -> Tensor:
+    """Return each row over its Euclidean norm, a zero row as it is."""
+    return g / column(norm_of(g, "l2").clamp_min(torch.finfo(g.dtype).tiny), g)
+
+
+def inside(point: Tensor, X: Tensor, eps: float, norm: str, box: Box) -> Tensor:
+    """Project points to the ball around X, then to the box (which X is in: the ball holds)."""
+    delta = point - X
+    if norm == "linf":
+        delta = delta.clamp(-eps, eps)
+    else:
+        length = norm_of(delta, "l2").clamp_min(torch.finfo(X.dtype).tiny)
+        delta = delta * column((eps / length).clamp(max=1.0), X)
+    return X + delta if box is None else (X + delta).clamp(*box)
+
+
+def random_within(X: Tensor, eps: float, norm: str, rng: np.random.Generator) -> Tensor:
+    """Draw uniformly from the ball, one point for each row."""
+    if norm == "linf":
+        draw = rng.uniform(-eps, eps, X.shape)
+    else:
+        direction = rng.standard_normal((len(X), X[0].numel()))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        radius = eps * rng.random((len(X), 1)) ** (1 / X[0].numel())
+        draw = (radius * direction).reshape(X.shape)
+    return torch.from_numpy(draw).to(X)
+
+
+def foot(X: Tensor, start: Tensor, normal: Tensor, box: Box, halvings: int = 20) -> Tensor:
+    """Return the points of the planes through ``start`` that are nearest to X within the box.
+
+    Such a point is X moved along the normal and clipped to the box: how far is found by bisection.
+    """
+    way = start - X
+
+    def moved(far: Tensor) -> Tensor:
+        point = X + column(far, X) * normal
+        return point if box is None else point.clamp(*box)
+
+    def height(point: Tensor) -> Tensor:
+        return (point * normal).flatten(1).sum(1)
+
+    goal = height(start)
+    if box is None:
+        return moved(height(way))
+    side = (height(X) < goal).to(X) * 2 - 1
+    low, high = torch.zeros_like(goal), 16 * norm_of(way, "l2")
+    for _ in range(halvings):
+        middle = (low + high) / 2
+        short = side * height(moved(side * middle)) < side * goal
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
+    return moved(side * high)
