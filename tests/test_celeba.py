@@ -228,7 +228,7 @@ def _histories(device, data, cases):
 
 
 def test_two_processes_train_what_one_does():
-    data, cases = splits(), ("sd", "group_dro", "lff")
+    data, cases = splits(), ("group_dro", "lff")
     one, two = (launch(_histories, n, CPU, data, cases) for n in (1, 2))
     for case in cases:
         for name in ("loss", "validation", "test"):

@@ -218,6 +218,15 @@ def test_seeds_trained_together_are_seeds_trained_alone(method):
         )
 
 
+@pytest.mark.parametrize("method", ["erm", "irm"])
+def test_at_full_length_they_differ_by_less_than_half_a_point(method):
+    settings = case_settings(ENTRIES["table2"].settings["quick"], method, DIGITS)
+    together = train_method(settings, [0, 1], "cpu", DIGITS)
+    alone = train_method(settings, [1], "cpu", DIGITS)
+    for name in ("train accuracy", "test accuracy"):
+        assert abs(together.metrics()[name][1] - alone.metrics()[name][0]) < 0.005
+
+
 def test_the_oracle_sees_no_colour_and_the_others_do():
     erm, oracle = (train_small(method, steps=60, train_size=None) for method in ("erm", "oracle"))
     # Recorded on grayscale images, which a test environment without colour is.

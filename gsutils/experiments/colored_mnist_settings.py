@@ -64,7 +64,7 @@ TABLE2: Sizes = {
     "paper": {"cases": _PUBLISHED} | _COMMON,
 }
 SD_PATH: Sizes = {
-    "quick": {"cases": _paths(_QUICK["sd"], 800)} | _COMMON_QUICK | {"seeds": [0]},
+    "quick": {"cases": _paths(_QUICK["sd"], 660)} | _COMMON_QUICK | {"seeds": [0]},
     "paper": {"cases": _paths(_PUBLISHED["sd"], 10_001)} | _COMMON,
 }
 # case -> metric -> (mean, std); accuracies as fractions. Those without a std are in the text.
