@@ -13,7 +13,7 @@ from gsutils.seeding import stream
 
 torch.set_num_threads(1)
 TINY = cifar.Settings(
-    widths=(6, 8), epochs=4, clean_epochs=1, batch=20, lr=0.05, l2=(0.05, 1.0), linf=(0.05, 0.3),
+    widths=(6, 8), epochs=4, whole_epochs=1, batch=20, lr=0.05, l2=(0.05, 1.0), linf=(0.05, 0.3),
     attack_steps=3,
 )  # fmt: skip
 QUICK = ENTRIES["table1"].settings["quick"]
@@ -137,7 +137,7 @@ def test_the_papers_numbers_are_those_of_table_1():
 
 
 def test_a_job_measures_both_norms_and_both_attacks(no_cifar):
-    settings = {**QUICK, "digits": {**QUICK["digits"], "epochs": 3, "clean_epochs": 1}}
+    settings = {**QUICK, "digits": {**QUICK["digits"], "epochs": 3, "whole_epochs": 1}}
     settings = settings | {"attack_steps": 3}
     outcome = ENTRIES["table1"].run(Job(settings, "cifar2-sd", (4,), torch.device("cpu")))
     (case,) = outcome.metrics

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gsutils import losses, methods
-from gsutils.nets import ConvNet
+from gsutils.nets import ConvNet, Mirrored
 from gsutils.seeding import stream
 from gsutils.train import Epochs, checkpoints, fit_images, minibatch, pixels
 
@@ -46,12 +46,16 @@ def test_an_epoch_holds_no_example_twice_and_the_next_has_another_order():
     assert not torch.equal(*epochs)
 
 
-def test_a_clean_epoch_holds_the_images_themselves():
-    clean = replace(DATA, clean_from=1)
-    batch = clean(5)
-    assert torch.equal(batch.X, pixels(X[batch.index]))
+@pytest.mark.parametrize("flip", [False, True])
+def test_at_last_images_are_whole_and_only_mirrored(flip):
+    data = replace(DATA, flip=flip, whole_from=1)
+    batch = data(5)
+    images = pixels(X[batch.index])
+    same, mirrored = ((shown == batch.X).flatten(1).all(1) for shown in (images, images.flip(-1)))
+    assert bool((same | mirrored).all())
+    assert bool(mirrored.any()) == flip
     assert torch.equal(batch.y, Y[batch.index])
-    before = clean(1)
+    before = data(1)
     assert not torch.equal(before.X, pixels(X[before.index]))
 
 
@@ -63,6 +67,15 @@ def test_an_augmented_image_is_a_crop_of_the_padded_one_or_its_mirror_image():
         crops = crops.permute(1, 2, 0, 3, 4).flatten(0, 1) / 255
         same = (crops == one).flatten(1).all(1) | (crops.flip(-1) == one).flatten(1).all(1)
         assert bool(same.any())
+
+
+def test_a_mirrored_network_does_not_tell_an_image_from_its_mirror_image():
+    images = pixels(X)
+    net = network().eval()
+    both = Mirrored(net)
+    assert not both.training
+    torch.testing.assert_close(both(images), both(images.flip(-1)))
+    torch.testing.assert_close(both(images), (net(images) + net(images.flip(-1))) / 2)
 
 
 def test_crops_lie_everywhere_and_half_of_the_images_are_mirrored():
@@ -164,7 +177,7 @@ def test_a_small_set_is_fitted_and_spectral_decoupling_holds_the_logits_down():
     sizes = {}
     for name, method in (("erm", methods.ERM()), ("sd", methods.SD(lam=0.3))):
         net = network(widths=(16, 32))
-        fit_images(net, replace(DATA, clean_from=0), method, epochs=60, lr=0.05)
+        fit_images(net, replace(DATA, whole_from=0), method, epochs=60, lr=0.05)
         logits = net(pixels(X)).detach()
         assert bool((logits * Y > 0).all())
         sizes[name] = float(logits.abs().mean())
@@ -174,7 +187,7 @@ def test_a_small_set_is_fitted_and_spectral_decoupling_holds_the_logits_down():
 def test_several_classes_are_learned():
     classes = torch.arange(30) % 3
     net = network(widths=(16, 32), outputs=3)
-    data = replace(DATA, y=classes, clean_from=0)
+    data = replace(DATA, y=classes, whole_from=0)
     fit_images(net, data, methods.SD(lam=0.01), epochs=60, lr=0.05)
     assert torch.equal(net(pixels(X)).argmax(1), classes)
 

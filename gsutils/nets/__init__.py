@@ -5,7 +5,15 @@
 torch.Size([3, 10])
 """
 
-from gsutils.nets.convolutional import ConvNet
+from gsutils.nets.convolutional import ConvNet, Mirrored
 from gsutils.nets.mlp import INITIALISATIONS, MLP, PARAMETERISATIONS, Pair, RunBatchNorm
 
-__all__ = ["INITIALISATIONS", "MLP", "PARAMETERISATIONS", "ConvNet", "Pair", "RunBatchNorm"]
+__all__ = [
+    "INITIALISATIONS",
+    "MLP",
+    "PARAMETERISATIONS",
+    "ConvNet",
+    "Mirrored",
+    "Pair",
+    "RunBatchNorm",
+]

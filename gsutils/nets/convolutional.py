@@ -93,6 +93,20 @@ class ConvNet(nn.Module):
                 module.reset_parameters()
 
 
+class Mirrored(nn.Module):
+    """A network that answers by the mean of its logits for an image and for its mirror image."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+        self.train(net.training)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the logits of images (n, c, h, w), as the network does."""
+        mean: Tensor = (self.net(images) + self.net(images.flip(-1))) / 2
+        return mean
+
+
 def _whitening(images: Tensor, size: int = 2, floor: float = 0.01) -> Tensor:
     """Return filters (c·size², c, size, size) that make the patches of images white.
 

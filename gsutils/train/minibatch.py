@@ -50,7 +50,7 @@ class Epochs:
         pad: pixels added on each side by reflection, before a crop of random place is cut out.
         crop: the side of that crop; None for that of the images, which must be square.
         flip: mirror each image left to right with probability ½.
-        clean_from: the epoch from which on images are no longer augmented; None for never.
+        whole_from: the epoch from which on images are no longer cropped; None for never.
     """
 
     X: Tensor
@@ -60,7 +60,7 @@ class Epochs:
     pad: int = 0
     crop: int | None = None
     flip: bool = False
-    clean_from: int | None = None
+    whole_from: int | None = None
     _epoch: int = field(default=-1, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -91,8 +91,9 @@ class Epochs:
             self._draw(epoch)
         chosen = self._order[place * self.batch : (place + 1) * self.batch]
         images = self.X[chosen]
-        if self.clean_from is None or epoch < self.clean_from:
+        if self.whole_from is None or epoch < self.whole_from:
             images = cropped(images, self._corner[chosen], self.pad, self._side)
+        if self.flip:
             images = torch.where(self._flip[chosen, None, None, None], images.flip(-1), images)
         return Images(pixels(images), self.y[chosen], chosen)
 
@@ -101,7 +102,7 @@ class Epochs:
         rng = stream(self.seed, f"augmentation of epoch {epoch}")
         room = self.X.shape[-1] + 2 * self.pad - self._side
         corner = rng.integers(0, room + 1, (n, 2))
-        flip = rng.random(n) < (0.5 if self.flip else 0.0)
+        flip = rng.random(n) < 0.5
         order = stream(self.seed, f"order of epoch {epoch}").permutation(n)
         self._order, self._corner, self._flip = (
             torch.from_numpy(drawn).to(device) for drawn in (order, corner, flip)
