@@ -45,7 +45,7 @@ ALLOWED = [
     # The paper's ε, and what it is in the other norm: arithmetic.
     "at a disturbance of 0.05",
     r"\|\delta\|_\infty = 0.05 can be as long as 0.05\sqrt{3072} = 2.8",
-    '"by PGD = 0.05"',
+    '= 0.05" and does not name',
     "the paper's 0.05",
     'at "0.05"',
     "makes 0.05 about four times smaller",
