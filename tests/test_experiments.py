@@ -31,7 +31,7 @@ TINY = {
     },
     **{
         name: {
-            "digits.epochs": 2, "digits.clean_epochs": 1, "digits.widths": [4],
+            "digits.epochs": 2, "digits.whole_epochs": 1, "digits.widths": [4],
             "digits.l2": [0.05, 0.4], "digits.linf": [0.05], "attack_steps": 2, "restarts": 1,
         }
         for name in ("table1", "cifar2-cpu")
