@@ -37,6 +37,8 @@ TINY = {
         for name in ("table1", "cifar2-cpu")
     },
     "table3": {"epochs": 1, "cards": [160, 80, 80], "batch": 32},
+    "dosage": {"steps": 4, "records": 2, "hidden": 4, "pool": 256, "batch": 64},
+    "dosage-noise": {"steps": 4, "records": 2, "hidden": 4, "n": 20, "test": 10},
 }  # fmt: skip
 
 

@@ -5,13 +5,14 @@ dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a
 CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)
-figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3
+figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 dosage dosage-noise
 """
 
 from gsutils.experiments import (
     celeba,
     cifar,
     colored_mnist,
+    dosage,
     responses,
     spectral_decoupling,
     two_moons,
@@ -25,6 +26,7 @@ ENTRIES: dict[str, Entry] = {
     **cifar.ENTRIES,
     **colored_mnist.ENTRIES,
     **celeba.ENTRIES,
+    **dosage.ENTRIES,
 }
 
 __all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]
