@@ -39,6 +39,10 @@ TINY = {
     "table3": {"epochs": 1, "cards": [160, 80, 80], "batch": 32},
     "dosage": {"steps": 4, "records": 2, "hidden": 4, "pool": 256, "batch": 64},
     "dosage-noise": {"steps": 4, "records": 2, "hidden": 4, "n": 20, "test": 10},
+    **{
+        name: {"steps": 2, "test": 20, "validation": 20, "hidden": 4}
+        for name in ("red-arrows", "red-arrows-methods")
+    },
 }  # fmt: skip
 
 

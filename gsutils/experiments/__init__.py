@@ -6,6 +6,7 @@ CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)
 figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 dosage dosage-noise
+red-arrows red-arrows-methods
 """
 
 from gsutils.experiments import (
@@ -13,6 +14,7 @@ from gsutils.experiments import (
     cifar,
     colored_mnist,
     dosage,
+    red_arrows,
     responses,
     spectral_decoupling,
     two_moons,
@@ -27,6 +29,7 @@ ENTRIES: dict[str, Entry] = {
     **colored_mnist.ENTRIES,
     **celeba.ENTRIES,
     **dosage.ENTRIES,
+    **red_arrows.ENTRIES,
 }
 
 __all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]
