@@ -1,13 +1,16 @@
-"""The command line: list the experiments, show one, run one.
+"""The command line: list the experiments, show one, run one; grade notebooks.
 
     python -m gsutils list
     python -m gsutils show NAME
     python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--device auto]
                                [--cases CASE ...] [--set KEY=VALUE ...]
                                [--jobs N] [--fresh] [--out DIR]
+    python -m gsutils grade NOTEBOOK ... [--assignment FILE] [--out DIR] [--seconds S]
+                                         [--memory GIB] [--jobs N]
 
 A run writes one JSON file (see :mod:`gsutils.results`) and prints what it measured beside the
 paper's numbers. A run that was stopped goes on where it was when the same command is given again.
+For grading see :mod:`gsutils.grading`.
 
 >>> main(["show", "figure5"])  # doctest: +ELLIPSIS
 figure5: Two coupled features: ...
@@ -26,6 +29,7 @@ import torch
 
 from gsutils import results
 from gsutils.experiments import ENTRIES, SIZES, Entry, ledger, sweep
+from gsutils.grading import command as grading
 from gsutils.train import TrainingDiverged
 
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
@@ -39,6 +43,8 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(_overview()))
         elif options.command == "show":
             print("\n".join(_description(_entry(options.name))))
+        elif options.command == "grade":
+            return grading.run(options)
         else:
             path = _run(options)
             print("\n".join(ledger.comparison(_entry(options.name), results.read(path))))
@@ -96,6 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=parse_jobs, metavar="N", help="processes side by side; default: 1")
     add("--fresh", action="store_true", help="do not go on where a stopped run was")
     add("--out", type=Path, help="folder of the result; default: the one that the book reads")
+    grading.add_arguments(commands.add_parser("grade", help="grade notebooks with exercises"))
     return parser
 
 

@@ -1,0 +1,248 @@
+r"""Finding the exercises of a submitted notebook, and the code that each of them needs.
+
+An exercise's cell carries the tag ``exercise-NAME``; where tags were lost, or the answer stands in
+a cell of the student's own, the call ``checks.NAME(...)`` tells. Nothing is run to find out what an
+answer needs: of the other cells, those statements are taken that bind a name it uses, and those
+that these use in turn. A training higher up is left out unless the answer uses what it gives.
+
+>>> cell = {"cell_type": "code", "source": "import numpy as np\nX = np.ones(3)\ntrain()"}
+>>> answer = {"cell_type": "code", "source": "def f():\n    return np.pi\nchecks.f(f)"}
+>>> find({"nbformat": 4, "cells": [cell, answer]})["f"].setup
+['import numpy as np']
+"""
+
+import ast
+import json
+import re
+import symtable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST = 100_000  # characters of a cell of code
+TAG = "exercise-"
+_CALL = re.compile(r"\bchecks\.(\w+)\s*\(")
+_MAGIC = re.compile(r"^(\s*)[%!].*$|^(\s*)[\w.]+\?+\s*$", re.MULTILINE)
+
+
+class UnreadableNotebook(ValueError):
+    """A file is not a notebook that can be graded; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """An exercise as it was handed in.
+
+    Attributes:
+        cell: the place of its cell in the notebook, from 0.
+        code: the cell.
+        setup: statements from other cells that it needs, in the order to run them.
+        points: what the cell's metadata say it is worth, under the key "points".
+    """
+
+    cell: int
+    code: str
+    setup: list[str]
+    points: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Statement:
+    code: str
+    binds: frozenset[str]
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True)
+class _Cell:
+    place: int
+    code: str
+    tree: ast.Module | None  # None where the code is not Python
+    metadata: dict[str, Any]
+
+    @property
+    def names(self) -> set[str]:
+        """The exercises that a cell's tags and calls name."""
+        tags = self.metadata.get("tags")
+        tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
+        found = {tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG)}
+        text = ast.unparse(self.tree) if self.tree else self.code  # without its comments
+        return found | {name.replace("_", "-") for name in _CALL.findall(text)}
+
+    @property
+    def is_stub(self) -> bool:
+        """Whether the functions of a cell hold nothing yet."""
+        functions = (
+            [n for n in self.tree.body if isinstance(n, ast.FunctionDef)] if self.tree else []
+        )
+        return bool(functions) and all(_is_empty(node) for f in functions for node in f.body)
+
+
+def read(path: Path) -> Any:
+    """Return the content of a notebook's file.
+
+    Raises:
+        UnreadableNotebook: it is not a notebook of version 4.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except UnicodeDecodeError:
+        raise UnreadableNotebook("not a notebook: the file is not text in UTF-8") from None
+    except ValueError as error:
+        raise UnreadableNotebook(f"not a notebook: the file is not JSON ({error})") from None
+    except RecursionError:
+        raise UnreadableNotebook("not a notebook: its JSON is nested too deeply") from None
+    if not isinstance(content, dict) or "nbformat" not in content:
+        raise UnreadableNotebook("not a notebook: the JSON has no field nbformat")
+    if content["nbformat"] != 4:
+        raise UnreadableNotebook(
+            f"a notebook of version {str(content['nbformat'])[:20]}, expected 4: "
+            "open it in a current Jupyter and save it again"
+        )
+    if not isinstance(content.get("cells"), list):
+        raise UnreadableNotebook("not a notebook: it has no list of cells")
+    return content
+
+
+def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
+    """Return the exercises of a notebook by the names of their checks.
+
+    Of several cells for one exercise the last counts that is more than the stub.
+
+    Args:
+        notebook: what `read` returned.
+        assignment: the notebook that was handed out: it provides what a submission has lost.
+    """
+    cells = _cells(notebook)
+    reference = _statements(_cells(assignment)) if assignment else []
+    candidates: dict[str, list[_Cell]] = {}
+    for cell in cells:
+        for name in cell.names:
+            candidates.setdefault(name, []).append(cell)
+    statements = {cell.place: _statements([cell]) for cell in cells}
+    found = {}
+    for name, of_this in candidates.items():
+        cell = next((c for c in reversed(of_this) if not c.is_stub), of_this[-1])
+        before = [s for place in statements if place < cell.place for s in statements[place]]
+        after = [s for place in statements if place > cell.place for s in statements[place]]
+        own = statements[cell.place]
+        needs = {n for s in own for n in s.needs} - {n for s in own for n in s.binds}
+        setup = _needed(needs, before, reference, after)
+        found[name] = Exercise(cell.place, cell.code, setup, _points(cell))
+    return found
+
+
+def parse(code: str) -> ast.Module:
+    """Return the syntax tree of a cell in which lines of magic and shell commands do nothing.
+
+    Raises:
+        SyntaxError: the cell is not Python.
+    """
+    try:
+        return ast.parse(code)
+    except SyntaxError:
+        return ast.parse(_MAGIC.sub(r"\1\2pass", code))
+
+
+def _cells(notebook: Any) -> list[_Cell]:
+    """Return the cells of code that are what cells should be."""
+    cells = []
+    for place, cell in enumerate(notebook["cells"]):
+        if not isinstance(cell, dict) or cell.get("cell_type") != "code":
+            continue
+        source = cell.get("source")
+        if isinstance(source, list) and all(isinstance(line, str) for line in source):
+            source = "".join(source)
+        if not isinstance(source, str) or len(source) > LONGEST:
+            continue
+        try:
+            tree = parse(source)
+        except (MemoryError, RecursionError, SyntaxError, ValueError):
+            tree = None
+        metadata = cell.get("metadata")
+        cells.append(_Cell(place, source, tree, metadata if isinstance(metadata, dict) else {}))
+    return cells
+
+
+def _statements(cells: list[_Cell]) -> list[_Statement]:
+    """Return the statements of cells, an import of several names as several imports."""
+    found = []
+    for node in (node for cell in cells if cell.tree for node in cell.tree.body):
+        if isinstance(node, ast.Import):
+            parts: list[ast.stmt] = [ast.Import([alias]) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            parts = [ast.ImportFrom(node.module, [alias], node.level) for alias in node.names]
+        else:
+            parts = [node]
+        found += [_statement(part) for part in parts]
+    return found
+
+
+def _statement(node: ast.stmt) -> _Statement:
+    code = ast.unparse(node)
+    try:
+        table = symtable.symtable(code, "cell", "exec")
+    except SyntaxError:  # such as a return outside of a function
+        return _Statement(code, frozenset(), frozenset())
+    binds = {
+        symbol.get_name()
+        for symbol in table.get_symbols()
+        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
+    }
+    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
+        for part in ast.walk(node):  # x[0] = 1 and x.a = 1 change x
+            if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
+                base = part.value
+                binds |= {base.id} if isinstance(base, ast.Name) else set()
+    if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+        binds = {"*"}
+    return _Statement(code, frozenset(binds), frozenset(_globals(table)))
+
+
+def _globals(table: symtable.SymbolTable) -> set[str]:
+    """Return the global names that code reads, within its functions too."""
+    top = table.get_type() == "module"
+    found = {
+        s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())
+    }
+    return found.union(*map(_globals, table.get_children()))
+
+
+def _needed(
+    needs: set[str],
+    before: list[_Statement],
+    reference: list[_Statement],
+    after: list[_Statement],
+) -> list[str]:
+    """Return the statements that bind what is needed, and what these need.
+
+    A name is looked up in the cells before the exercise, in the notebook that was handed out, and
+    in the cells below, which a student may have run first.
+    """
+    chosen = [[False] * len(pool) for pool in (before, reference, after)]
+    pending, seen = {"*", *needs}, set()
+    while pending:
+        name = pending.pop()
+        seen.add(name)
+        for pool, marks in zip((before, reference, after), chosen):
+            places = [i for i, statement in enumerate(pool) if name in statement.binds]
+            for i in places:
+                marks[i] = True
+                pending |= pool[i].needs - seen
+            if places:
+                break
+    in_order = zip((reference, before, after), (chosen[1], chosen[0], chosen[2]))
+    return [s.code for pool, marks in in_order for s, mark in zip(pool, marks) if mark]
+
+
+def _is_empty(node: ast.stmt) -> bool:
+    """Whether a statement of a function is a docstring, an ellipsis, or pass."""
+    return isinstance(node, ast.Pass) or (
+        isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    )
+
+
+def _points(cell: _Cell) -> float:
+    points = cell.metadata.get("points", 1)
+    usual = isinstance(points, int | float) and 0 <= points <= 1000
+    return float(points) if usual else 1.0
