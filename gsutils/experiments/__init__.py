@@ -6,7 +6,7 @@ CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)
 figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 dosage dosage-noise
-red-arrows red-arrows-methods
+label-noise label-noise-width transient-map red-arrows red-arrows-methods
 """
 
 from gsutils.experiments import (
@@ -14,9 +14,11 @@ from gsutils.experiments import (
     cifar,
     colored_mnist,
     dosage,
+    label_noise,
     red_arrows,
     responses,
     spectral_decoupling,
+    two_cues,
     two_moons,
 )
 from gsutils.experiments.entry import SIZES, Entry, chosen_size
@@ -29,6 +31,8 @@ ENTRIES: dict[str, Entry] = {
     **colored_mnist.ENTRIES,
     **celeba.ENTRIES,
     **dosage.ENTRIES,
+    **label_noise.ENTRIES,
+    **two_cues.ENTRIES,
     **red_arrows.ENTRIES,
 }
 
