@@ -23,7 +23,10 @@ from gsutils.checks.colored_mnist import (
     sd_logit,
 )
 from gsutils.checks.decoupling import example_coupling, lam_for_margin, measure_lam
+from gsutils.checks.dosage import dose_share, portion_left, weights_from_doses
 from gsutils.checks.dual import dual_value, remaining_gradient, weights_from_pulls
+from gsutils.checks.friend_or_foe import boards_needed, break_even
+from gsutils.checks.limits import matching_smoothing, neck_and_neck, share_memorised
 from gsutils.checks.ntk import centred_response, fix_signs, two_layer_gram
 from gsutils.checks.perturbation import lambert_alpha, lemma1_flip, starvation_sign
 from gsutils.checks.verdict import CHECKS, Verdict
@@ -32,8 +35,11 @@ __all__ = [
     "CHECKS",
     "Verdict",
     "bayes_accuracy",
+    "boards_needed",
+    "break_even",
     "centred_response",
     "colour_the_labels",
+    "dose_share",
     "dual_margin",
     "dual_value",
     "example_coupling",
@@ -47,14 +53,19 @@ __all__ = [
     "lambert_alpha",
     "lemma1_flip",
     "linear_margin",
+    "matching_smoothing",
     "measure_lam",
+    "neck_and_neck",
+    "portion_left",
     "project_to_ball",
     "remaining_gradient",
     "sd_logit",
     "sd_objective",
+    "share_memorised",
     "starvation_sign",
     "two_layer_gram",
     "weighted_threshold",
+    "weights_from_doses",
     "weights_from_pulls",
     "worst_group_threshold",
 ]
