@@ -4,7 +4,7 @@ An entry holds its settings in both sizes, its run function and the paper's numb
 dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a minute on two
 CPU cores. ``paper`` is the published setting.
 
->>> print(*ENTRIES)
+>>> print(*ENTRIES)  # doctest: +NORMALIZE_WHITESPACE
 figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 dosage dosage-noise
 label-noise label-noise-width transient-map red-arrows red-arrows-methods
 """
