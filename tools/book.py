@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 STAMP = BUILD / "book.sha256"
 INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
-INPUTS += ["tools/book.py", "tools/gsbook.py"]
+INPUTS += ["tools/book.py", "tools/gsbook.py", "tools/playground.py"]
 INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results")
 
 

@@ -202,6 +202,7 @@ DIRECTIVES: dict[str, Handler] = {
     "bibliography": _bibliography,
     **dict.fromkeys(["code-block", "code", "sourcecode"], _code),
     "raw": _raw,
+    "playground": lambda c, d: c.online_only(),
     "dropdown": _dropdown,
     **dict.fromkeys(["tab-item", "card", "grid-item-card", "rubric"], _titled),
     **dict.fromkeys(

@@ -1,0 +1,113 @@
+// The decision boundary on a grid, and the points' distance to it: gsutils.evaluate's
+// boundary_distance, on the same grid. A generator, as the grid is much work.
+(function (gs) {
+  "use strict";
+
+  const RESOLUTION = 150, PAD = 1;
+
+  function gridOf({ x1, x2 }) {
+    const axis = (x) => {
+      let low = Infinity, high = -Infinity;
+      for (const value of x) {
+        low = Math.min(low, value);
+        high = Math.max(high, value);
+      }
+      return gs.moons.linspace(low - PAD, high + PAD, RESOLUTION);
+    };
+    const axis1 = axis(x1), axis2 = axis(x2), k = RESOLUTION;
+    const points = [new Float64Array(k * k), new Float64Array(k * k)];
+    for (let p = 0; p < k * k; p++) {
+      points[0][p] = axis1[p % k];
+      points[1][p] = axis2[Math.floor(p / k)];
+    }
+    return { axis1, axis2, points };
+  }
+
+  /** Segments [a1, a2, b1, b2] where the height, (k, k) by rows of axis2, is zero. */
+  function contour(axis1, axis2, height) {
+    const k = axis1.length, segments = [];
+    const crossing = (i, j, i2, j2) => {
+      const from = height[j * k + i], share = from / (from - height[j2 * k + i2]);
+      return [
+        axis1[i] + share * (axis1[i2] - axis1[i]),
+        axis2[j] + share * (axis2[j2] - axis2[j]),
+      ];
+    };
+    const above = new Uint8Array(k * k);
+    for (let p = 0; p < k * k; p++) above[p] = height[p] > 0 ? 1 : 0;
+    for (let j = 0; j < k - 1; j++) {
+      for (let i = 0; i < k - 1; i++) {
+        const p = j * k + i, count = above[p] + above[p + 1] + above[p + k] + above[p + k + 1];
+        if (count === 0 || count === 4) continue;
+        const corners = [[i, j], [i + 1, j], [i + 1, j + 1], [i, j + 1]];
+        const side = corners.map(([a, b]) => above[b * k + a]);
+        const cuts = [];
+        for (let c = 0; c < 4; c++) {
+          const next = (c + 1) % 4;
+          if (side[c] !== side[next]) cuts.push(crossing(...corners[c], ...corners[next]));
+        }
+        if (cuts.length === 4) {
+          // A saddle: the mean decides which two corners hang together.
+          const mean = corners.reduce((sum, [a, b]) => sum + height[b * k + a], 0) / 4;
+          if (mean > 0 !== (side[0] === 1)) cuts.push(cuts.shift());
+        }
+        for (let c = 0; c + 1 < cuts.length; c += 2) segments.push([...cuts[c], ...cuts[c + 1]]);
+      }
+    }
+    return segments;
+  }
+
+  /** Join segments [a1, a2, b1, b2] that share an end to lines of points [[x, y], ...]. */
+  function chains(segments) {
+    const key = (x, y) => `${x.toPrecision(9)} ${y.toPrecision(9)}`;
+    const ends = new Map(), used = new Set(), lines = [];
+    segments.forEach(([a1, a2, b1, b2], i) => {
+      for (const end of [key(a1, a2), key(b1, b2)]) ends.set(end, [...(ends.get(end) ?? []), i]);
+    });
+    const grow = (line) => {
+      for (;;) {
+        const last = key(...line[line.length - 1]);
+        const next = ends.get(last).find((i) => !used.has(i));
+        if (next === undefined) return line;
+        used.add(next);
+        const [a1, a2, b1, b2] = segments[next];
+        line.push(key(a1, a2) === last ? [b1, b2] : [a1, a2]);
+      }
+    };
+    segments.forEach(([a1, a2, b1, b2], i) => {
+      if (used.has(i)) return;
+      used.add(i);
+      lines.push(grow(grow([[a1, a2], [b1, b2]]).reverse()));
+    });
+    return lines;
+  }
+
+  function distance(x, y, [a1, a2, b1, b2]) {
+    const d1 = b1 - a1, d2 = b2 - a2, length = Math.max(d1 * d1 + d2 * d2, 1e-300);
+    const along = Math.min(1, Math.max(0, ((x - a1) * d1 + (y - a2) * d2) / length));
+    return Math.hypot(x - a1 - along * d1, y - a2 - along * d2);
+  }
+
+  /** Work out height, segments, and signed distances (n), negative where misclassified. */
+  function* survey(network, data, grid) {
+    const k = RESOLUTION, height = new Float64Array(k * k);
+    const rows = Math.max(1, Math.floor(400 / network.width));
+    for (let row = 0; row < k; row += rows) {
+      network.logits(...grid.points, height, row * k, Math.min(k, row + rows) * k);
+      yield;
+    }
+    const segments = contour(grid.axis1, grid.axis2, height);
+    yield;
+    const logits = network.logits(data.x1, data.x2, new Float64Array(data.n));
+    const distances = new Float64Array(data.n);
+    for (let i = 0; i < data.n; i++) {
+      let least = Infinity;
+      for (const one of segments) least = Math.min(least, distance(data.x1[i], data.x2[i], one));
+      distances[i] = data.y[i] * logits[i] > 0 ? least : -least;
+      if (i % 32 === 0) yield;
+    }
+    return { grid, height, segments, distances };
+  }
+
+  gs.boundary = { RESOLUTION, gridOf, contour, chains, survey };
+})((globalThis.playground ??= {}));

@@ -1,0 +1,111 @@
+// Sliders, menus and check boxes from a list of settings. A setting is one of
+//   { name, label, kind: "range", min, max, step, value, show? }   a slider over an interval
+//   { name, label, kind: "choice", choices, value, show? }         a slider over given values
+//   { name, label, kind: "menu", options: { key: title }, value }
+//   { name, label, kind: "flag", value }
+(function (gs) {
+  "use strict";
+
+  let count = 0;
+
+  function make(tag, properties = {}, ...children) {
+    const element = Object.assign(document.createElement(tag), properties);
+    element.append(...children);
+    return element;
+  }
+
+  /** A setting's value for a reader. */
+  function show({ kind, options, show }, value) {
+    if (kind === "menu") return options[value];
+    if (kind === "flag") return value ? "on" : "off";
+    return (show ?? gs.canvas.text)(value);
+  }
+
+  function slider(setting, changed) {
+    const ranged = setting.kind === "range", output = make("span", { className: "play-value" });
+    const input = make("input", { type: "range" });
+    input.min = ranged ? setting.min : 0;
+    input.max = ranged ? setting.max : setting.choices.length - 1;
+    input.step = ranged ? setting.step : 1;
+    const read = () => (ranged ? Number(input.value) : setting.choices[Number(input.value)]);
+    const tell = () => {
+      output.textContent = show(setting, read());
+      input.setAttribute("aria-valuetext", output.textContent);
+    };
+    input.addEventListener("input", () => {
+      tell();
+      changed(read());
+    });
+    const set = (value) => {
+      input.value = ranged ? value : setting.choices.indexOf(value);
+      tell();
+    };
+    return { input, output, set };
+  }
+
+  function menu(setting, changed) {
+    const input = make("select");
+    for (const [value, title] of Object.entries(setting.options)) {
+      input.append(make("option", { value, textContent: title }));
+    }
+    input.addEventListener("change", () => changed(input.value));
+    return { input, set: (value) => (input.value = value) };
+  }
+
+  function flag(setting, changed) {
+    const input = make("input", { type: "checkbox" });
+    input.addEventListener("change", () => changed(input.checked));
+    return { input, set: (value) => (input.checked = value) };
+  }
+
+  /** Rows of controls; `changed(name)` is called after `values` has been updated. */
+  function controls(settings, values, changed) {
+    const setters = {};
+    const element = make("div", { className: "play-controls" });
+    for (const setting of settings) {
+      const update = (value) => {
+        values[setting.name] = value;
+        changed(setting.name);
+      };
+      const kinds = { menu, flag, range: slider, choice: slider };
+      const { input, output, set } = kinds[setting.kind](setting, update);
+      input.id = `play-${setting.name}-${++count}`;
+      input.name = setting.name;
+      const label = make("label", { htmlFor: input.id, textContent: setting.label });
+      const parts = setting.kind === "flag" ? [input, label] : [label, ...(output ? [output] : []), input];
+      element.append(make("div", { className: `play-control play-${setting.kind}` }, ...parts));
+      setters[setting.name] = set;
+      set(values[setting.name]);
+    }
+    return { element, set: (name, value) => setters[name]((values[name] = value)) };
+  }
+
+  const button = (title, pressed) => {
+    const element = make("button", { type: "button", textContent: title });
+    element.addEventListener("click", pressed);
+    return element;
+  };
+
+  /** A list of named numbers, and a function that fills it: { name: text }. */
+  function numbers(names) {
+    const cells = {}, element = make("dl", { className: "play-numbers" });
+    for (const [name, title] of Object.entries(names)) {
+      cells[name] = make("dd", { textContent: "–" });
+      element.append(make("div", {}, make("dt", { textContent: title }), cells[name]));
+    }
+    const fill = (values) => {
+      for (const [name, value] of Object.entries(values)) {
+        if (cells[name].textContent !== value) cells[name].textContent = value;
+      }
+    };
+    return { element, fill };
+  }
+
+  /** What lines mean: pairs of a look (play-key-...) and its words, after an introduction. */
+  function legend(pairs, before = "") {
+    const keys = pairs.flatMap(([look, words]) => [make("span", { className: `play-key play-key-${look}` }), words]);
+    return make("p", { className: "play-legend" }, before, ...keys);
+  }
+
+  gs.controls = { make, controls, button, numbers, legend, show };
+})((globalThis.playground ??= {}));

@@ -1,0 +1,121 @@
+r"""Sphinx extension: the directive that puts a tool of the playground into a page.
+
+    :::{playground} train
+    :settings: lam=0.02 width=500
+    :::
+
+The tools are JavaScript, `book/_static/playground/*.js`, and only a page that holds one loads
+them. Without JavaScript the page shows a still picture of the tool and a sentence.
+
+>>> print(html("map", "ratio=1", "../_static/"))  # doctest: +ELLIPSIS
+<div class="gs-play" data-tool="map" data-settings="ratio=1">
+<noscript><img src="../_static/playground/map.png" alt="..."><p>...</p></noscript>
+</div>
+"""
+
+from html import escape
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+FOLDER = "playground/"
+# In the order in which they need one another.
+SCRIPTS = (
+    "random", "moons", "network", "eigen", "features", "boundary", "dual", "flow",
+    "loop", "canvas", "controls", "share", "run", "train", "plane", "map", "start",
+)  # fmt: skip
+STYLES = ("colours", "playground")
+STILLS = {
+    "train": "The tool as it is after 1,000 steps: two moons, twice, with the decision map of a "
+    "network that was trained plainly, whose boundary passes close to the points, and of one "
+    "trained with spectral decoupling, whose boundary is curved and farther away.",
+    "plane": "The tool at its first settings: the plane of the two dual variables with both "
+    "nullclines, paths and the fixed point where the nullclines meet, and the path of the two "
+    "responses.",
+    "map": "The tool at its first settings: a map over the coupling and the ratio of squared "
+    "strengths, orange where the first feature starves the second, purple where it feeds it.",
+}
+SENTENCE = (
+    "This picture comes alive with JavaScript, which is switched off here; nothing else is needed."
+)
+
+
+def html(tool: str, settings: str, static: str) -> str:
+    """The place of a tool in a page.
+
+    Args:
+        tool: a key of :data:`STILLS`.
+        settings: a query string of settings that differ from the tool's own.
+        static: the way from the page to the folder `_static/`.
+    """
+    still = f'<img src="{static}{FOLDER}{tool}.png" alt="{escape(STILLS[tool])}">'
+    return (
+        f'<div class="gs-play" data-tool="{tool}" data-settings="{escape(settings)}">\n'
+        f"<noscript>{still}<p>{SENTENCE}</p></noscript>\n</div>"
+    )
+
+
+def document(*places: str, static: str) -> str:
+    """A page of its own with some tools and nothing else, for tests and benchmarks.
+
+    >>> document(html("map", "", "_static/"), static="_static/").count("<script")
+    17
+    """
+    styles = ["book", *(FOLDER + name for name in STYLES)]
+    lines = [
+        '<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width"><title>Playground</title>',
+        *(f'<link rel="stylesheet" href="{static}{name}.css">' for name in styles),
+        *(f'<script defer src="{static}{FOLDER}{name}.js"></script>' for name in SCRIPTS),
+        "</head><body><main><h1>Playground</h1>",
+        *places,
+        "</main></body></html>",
+    ]
+    return "\n".join(lines)
+
+
+class Playground(SphinxDirective):
+    """The directive ``playground``: its argument is the tool, its content nothing."""
+
+    required_arguments = 1
+    option_spec: ClassVar = {"settings": directives.unchanged}
+
+    def run(self) -> list[nodes.Node]:
+        """Return the tool's place; a page with one is marked, so that it gets the scripts."""
+        (tool,) = self.arguments
+        if tool not in STILLS:
+            raise self.error(f"the tools are {', '.join(STILLS)}, got {tool!r}")
+        pairs = [pair.partition("=") for pair in self.options.get("settings", "").split()]
+        settings = urlencode({name: value for name, _, value in pairs})
+        static = "../" * self.env.docname.count("/") + "_static/"
+        self.env.metadata[self.env.docname]["playground"] = tool
+        return [nodes.raw("", html(tool, settings, static), format="html")]
+
+
+def add_scripts(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Let a page that holds a tool load the scripts and styles, and no other page."""
+    if "playground" not in app.env.metadata.get(page, {}):
+        return
+    for name in STYLES:
+        app.add_css_file(f"{FOLDER}{name}.css")
+    for name in SCRIPTS:
+        app.add_js_file(f"{FOLDER}{name}.js", loading_method="defer")
+
+
+def folder(root: Path) -> Path:
+    """Where the scripts are, from the root of the repository."""
+    return root / "book" / "_static" / FOLDER
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_directive("playground", Playground)
+    app.connect("html-page-context", add_scripts)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
