@@ -1,12 +1,14 @@
-"""Speed of the playground's network in a Chromium: training steps, and frames while it plays.
+"""Speed of the playground in a Chromium: training steps, frames while it plays, redrawn pictures.
 
-    python -m benchmarks.playground [--seconds 5]
+    python -m benchmarks.playground [--seconds 5] [--slower 1 4]
 
-Prints, for 300 points and each width, the milliseconds of one training step of one network; and
-for a play at five steps a frame of two networks side by side the frames a second, and the longest
-work within one. "cpu" is the processor's time for the page's thread, from Chromium's trace: on a
-machine with other work it is the number to look at, as the clock counts the waiting, too. A
-browser without a window draws at most 60 frames a second.
+The first table has, for 300 points and two networks side by side at five steps a frame, the
+milliseconds of one training step of one network, the frames a second, and the page's work for a
+frame: on average, and the longest single task. The second has what a new value of one slider
+costs. Each number twice: by the clock, and as time of the processor for the page's thread, from
+Chromium's trace. On a machine with other work the second is the one to look at, as the clock
+counts the waiting, too. `--slower 4` has Chromium slow its processor four times, as a stand-in for
+a phone. A browser without a window draws at most 60 frames a second, and without a GPU.
 """
 
 import argparse
@@ -15,12 +17,14 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from tools import playground
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+TASK = "ThreadControllerImpl::RunTask"
+SLIDERS = {"plane": "coupling δ", "map": "λ"}
 
 WARM_UP = """() => {
   const { trainer } = document.querySelector(".gs-play").playground.runs[1];
@@ -32,66 +36,108 @@ STEPS = """() => {
   for (let i = 0; i < 400; i++) trainer.advance();
   return performance.now() - start;
 }"""
-COUNT = """() => {
-  window.count = 0;
-  const tick = () => { window.count += 1; requestAnimationFrame(tick); };
-  requestAnimationFrame(tick);
-}"""
 
 
-def frames_of(trace: bytes) -> list[tuple[float, float]]:
-    """Return the clock's and the processor's milliseconds of each animation frame of a trace."""
-    events = json.loads(trace)["traceEvents"]
-    whole = [e for e in events if e["name"] == "FireAnimationFrame" and {"dur", "tdur"} <= set(e)]
-    return [(event["dur"] / 1000, event["tdur"] / 1000) for event in whole]
+def processor(session: CDPSession) -> float:
+    """Return the milliseconds that the page's tasks have had of the processor so far."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(1000 * m["value"] for m in metrics if m["name"] == "TaskDuration")
 
 
-def measure(browser: Browser, page: Page, seconds: float) -> str:
-    """Return a line of what was measured on a page that shows the training tool alone."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-
-    def processor() -> float:
-        metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(1000 * m["value"] for m in metrics if m["name"] == "TaskDuration")
-
+def step(page: Page, session: CDPSession) -> tuple[float, float]:
+    """Return the clock's and the processor's milliseconds of one training step of one network."""
     page.wait_for_function("document.querySelector('.gs-play').playground.features")
     page.evaluate(WARM_UP)
-    before = processor()
+    before = processor(session)
     clock = page.evaluate(STEPS) / 400
-    step = (processor() - before) / 400
-    page.get_by_role("button", name="Reset").click()
-    page.wait_for_function("document.querySelector('.gs-play').playground.features")
-    page.get_by_role("button", name="Play").click()
-    page.wait_for_timeout(1000)
-    browser.start_tracing(page=page, categories=["devtools.timeline"])
-    page.evaluate(COUNT)
+    return clock, (processor(session) - before) / 400
+
+
+def traced(browser: Browser, page: Page, seconds: float) -> tuple[list[tuple[float, float]], int]:
+    """Return (clock, processor) milliseconds of each task of the page's thread, and its frames."""
+    browser.start_tracing(page=page, categories=["devtools.timeline", "toplevel"])
     page.wait_for_timeout(1000 * seconds)
-    rate = page.evaluate("window.count") / seconds
-    clocks, cpus = zip(*frames_of(browser.stop_tracing()))
-    return (
-        f"a step {clock:.2f} ms (cpu {step:.2f}); playing {rate:.0f} frames a second, longest work "
-        f"in a frame {max(clocks):.0f} ms (cpu {max(cpus):.0f})"
+    events = json.loads(browser.stop_tracing())["traceEvents"]
+    frames = [event for event in events if event["name"] == "FireAnimationFrame"]
+    threads = {(event["pid"], event["tid"]) for event in frames}
+    tasks = [
+        (event["dur"] / 1000, event["tdur"] / 1000)
+        for event in events
+        if event["name"] == TASK and "tdur" in event and (event["pid"], event["tid"]) in threads
+    ]
+    return tasks, len(frames)
+
+
+def play(browser: Browser, page: Page, seconds: float) -> tuple[list[tuple[float, float]], int]:
+    """Return the tasks and the frames of a play from the start on."""
+    page.get_by_role("button", name="Reset", exact=True).click()
+    page.wait_for_function("document.querySelector('.gs-play').playground.features")
+    page.get_by_role("button", name="Play", exact=True).click()
+    page.wait_for_timeout(500)
+    return traced(browser, page, seconds)
+
+
+def redraw(browser: Browser, page: Page, tool: str) -> list[tuple[float, float]]:
+    """Return the tasks that follow when a slider of a tool is moved by one step."""
+    page.wait_for_function("document.querySelector('.gs-play').playground.seen")
+    page.evaluate(
+        "label => { const input = [...document.querySelectorAll('label')].find("
+        "  one => one.textContent === label).control;"
+        " setTimeout(() => { input.stepUp(); input.dispatchEvent(new Event('input')); }, 200); }",
+        SLIDERS[tool],
     )
+    return traced(browser, page, 4)[0]
+
+
+def open_tool(browser: Browser, folder: Path, tool: str, settings: str, slower: float) -> Page:
+    """Return a page that shows one tool alone, in a browser slowed down some times."""
+    static = playground.folder(ROOT).parent.as_uri() + "/"
+    file = folder / "page.html"
+    place = playground.html(tool, static, settings=settings)
+    file.write_text(playground.document(place, static=static), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 1000, "height": 1700})
+    page.goto(file.as_uri())
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    return page
 
 
 def main() -> None:
-    """Time two widths and print a line for each."""
+    """Measure and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=5)
+    parser.add_argument("--slower", type=float, nargs="+", default=[1, 4])
     options = parser.parse_args()
-    static = playground.folder(ROOT).parent.as_uri() + "/"
     system = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+        folder = Path(name)
+        print("ms: clock (processor)    a step       frames/s   work a frame    longest task")
         for width in (100, 500):
-            place = playground.html("train", f"width={width}", static)
-            file = Path(folder) / "page.html"
-            file.write_text(playground.document(place, static=static), encoding="utf-8")
-            page = browser.new_page(viewport={"width": 1000, "height": 1300})
-            page.goto(file.as_uri())
-            print(f"{width} units: {measure(browser, page, options.seconds)}")
-            page.close()
+            for slower in options.slower:
+                page = open_tool(browser, folder, "train", f"width={width}", slower)
+                session = page.context.new_cdp_session(page)
+                session.send("Performance.enable", {"timeDomain": "threadTicks"})
+                clock, cpu = step(page, session)
+                tasks, frames = play(browser, page, options.seconds)
+                clocks, cpus = zip(*tasks, strict=True)
+                print(
+                    f"{width} units, {slower:g} times slower  {clock:5.2f} ({cpu:.2f})"
+                    f"  {frames / options.seconds:5.0f}"
+                    f"  {sum(clocks) / frames:10.1f} ({sum(cpus) / frames:.1f})"
+                    f"  {max(clocks):10.0f} ({max(cpus):.0f})"
+                )
+                page.close()
+        print("\na slider moved          all work        longest task")
+        for tool in SLIDERS:
+            for slower in options.slower:
+                page = open_tool(browser, folder, tool, "", slower)
+                clocks, cpus = zip(*redraw(browser, page, tool), strict=True)
+                print(
+                    f"{tool}, {slower:g} times slower  {sum(clocks):8.0f} ({sum(cpus):.0f})"
+                    f"  {max(clocks):10.0f} ({max(cpus):.0f})"
+                )
+                page.close()
         browser.close()
 
 

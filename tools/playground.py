@@ -2,12 +2,18 @@ r"""Sphinx extension: the directive that puts a tool of the playground into a pa
 
     :::{playground} train
     :settings: lam=0.02 width=500
+    :show: delta lam decay kind:exact,sd responses
+    :examples: starved overlap
     :::
+
+`settings` differ from the tool's own. A chapter that calls for only a part of a tool names in
+`show` the settings and parts that its readers see, some options of a menu after a colon, and in
+`examples` the ready settings (`examples.js`), or none; the tool then leads to the whole one.
 
 The tools are JavaScript, `book/_static/playground/*.js`, and only a page that holds one loads
 them. Without JavaScript the page shows a still picture of the tool and a sentence.
 
->>> print(html("map", "ratio=1", "../_static/"))  # doctest: +ELLIPSIS
+>>> print(html("map", "../_static/", settings="ratio=1"))  # doctest: +ELLIPSIS
 <div class="gs-play" data-tool="map" data-settings="ratio=1">
 <noscript><img src="../_static/playground/map.png" alt="..."><p>...</p></noscript>
 </div>
@@ -27,9 +33,11 @@ FOLDER = "playground/"
 # In the order in which they need one another.
 SCRIPTS = (
     "random", "moons", "network", "eigen", "features", "boundary", "dual", "flow",
-    "loop", "canvas", "controls", "share", "run", "train", "plane", "map", "start",
+    "loop", "canvas", "controls", "share", "examples", "run", "curves", "train", "plane", "map",
+    "start",
 )  # fmt: skip
-STYLES = ("colours", "playground")
+STYLES = ("colours", "charts", "playground")
+HOME = "book/playground"  # the page that has the whole tools
 STILLS = {
     "train": "The tool as it is after 1,000 steps: two moons, twice, with the decision map of a "
     "network that was trained plainly, whose boundary passes close to the points, and of one "
@@ -45,17 +53,19 @@ SENTENCE = (
 )
 
 
-def html(tool: str, settings: str, static: str) -> str:
+def html(tool: str, static: str, **data: str) -> str:
     """The place of a tool in a page.
 
     Args:
         tool: a key of :data:`STILLS`.
-        settings: a query string of settings that differ from the tool's own.
         static: the way from the page to the folder `_static/`.
+        **data: `settings`, a query string of settings that differ from the tool's own; `show` and
+            `examples`, as in the directive; `home`, the way to the page with the whole tool.
     """
     still = f'<img src="{static}{FOLDER}{tool}.png" alt="{escape(STILLS[tool])}">'
+    attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
     return (
-        f'<div class="gs-play" data-tool="{tool}" data-settings="{escape(settings)}">\n'
+        f'<div class="gs-play" data-tool="{tool}"{attributes}>\n'
         f"<noscript>{still}<p>{SENTENCE}</p></noscript>\n</div>"
     )
 
@@ -63,8 +73,8 @@ def html(tool: str, settings: str, static: str) -> str:
 def document(*places: str, static: str) -> str:
     """A page of its own with some tools and nothing else, for tests and benchmarks.
 
-    >>> document(html("map", "", "_static/"), static="_static/").count("<script")
-    17
+    >>> document(html("map", "_static/"), static="_static/").count("<script")
+    19
     """
     styles = ["book", *(FOLDER + name for name in STYLES)]
     lines = [
@@ -83,7 +93,7 @@ class Playground(SphinxDirective):
     """The directive ``playground``: its argument is the tool, its content nothing."""
 
     required_arguments = 1
-    option_spec: ClassVar = {"settings": directives.unchanged}
+    option_spec: ClassVar = dict.fromkeys(("settings", "show", "examples"), directives.unchanged)
 
     def run(self) -> list[nodes.Node]:
         """Return the tool's place; a page with one is marked, so that it gets the scripts."""
@@ -91,10 +101,13 @@ class Playground(SphinxDirective):
         if tool not in STILLS:
             raise self.error(f"the tools are {', '.join(STILLS)}, got {tool!r}")
         pairs = [pair.partition("=") for pair in self.options.get("settings", "").split()]
-        settings = urlencode({name: value for name, _, value in pairs})
-        static = "../" * self.env.docname.count("/") + "_static/"
-        self.env.metadata[self.env.docname]["playground"] = tool
-        return [nodes.raw("", html(tool, settings, static), format="html")]
+        data = self.options | {"settings": urlencode({name: value for name, _, value in pairs})}
+        page = self.env.docname
+        up = "../" * page.count("/")
+        if page != HOME:
+            data["home"] = f"{up}{HOME}.html"
+        self.env.metadata[page]["playground"] = tool
+        return [nodes.raw("", html(tool, f"{up}_static/", **data), format="html")]
 
 
 def add_scripts(

@@ -87,7 +87,7 @@ def photograph(steps: int = 1000) -> None:
     from playwright.sync_api import sync_playwright
 
     target = playground.folder(ROOT)
-    places = [playground.html(tool, "", "") for tool in playground.STILLS]
+    places = [playground.html(tool, "") for tool in playground.STILLS]
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         page_file = Path(folder) / "page.html"
         static = (ROOT / "book" / "_static").as_uri() + "/"
@@ -102,12 +102,18 @@ def photograph(steps: int = 1000) -> None:
             if tool == "train":
                 place.evaluate(
                     "(root, steps) => { for (const run of root.playground.runs)"
-                    " for (let i = 0; i < steps; i++) run.advance(); }",
+                    " for (let i = 1; i < steps; i++) run.advance(); }",
                     steps,
                 )
+                place.get_by_role("button", name="Step", exact=True).click()
             page.wait_for_timeout(4000)
             shot = place.locator(".play-panels, .play-map").first.screenshot()
-            Image.open(io.BytesIO(shot)).convert("RGB").save(target / f"{tool}.png", optimize=True)
+            picture = (
+                Image.open(io.BytesIO(shot))
+                .convert("RGB")
+                .quantize(256, Image.Quantize.MAXCOVERAGE)
+            )
+            picture.save(target / f"{tool}.png", optimize=True)
         browser.close()
 
 

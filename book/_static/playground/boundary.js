@@ -14,13 +14,39 @@
       }
       return gs.moons.linspace(low - PAD, high + PAD, RESOLUTION);
     };
-    const axis1 = axis(x1), axis2 = axis(x2), k = RESOLUTION;
-    const points = [new Float64Array(k * k), new Float64Array(k * k)];
-    for (let p = 0; p < k * k; p++) {
-      points[0][p] = axis1[p % k];
-      points[1][p] = axis2[Math.floor(p / k)];
+    return { axis1: axis(x1), axis2: axis(x2) };
+  }
+
+  /**
+   * The network's logits on the grid, by rows of axis2. Along a row each unit is a ramp, zero on one
+   * side of its kink: its slope and level are entered where it begins and ends, and summed up.
+   */
+  function* heights({ width, theta }, { axis1, axis2 }) {
+    const k = axis1.length, height = new Float64Array(k * axis2.length);
+    const low = axis1[0], space = (axis1[k - 1] - low) / (k - 1);
+    const slopes = new Float64Array(k + 1), levels = new Float64Array(k + 1);
+    for (let row = 0; row < axis2.length; row++) {
+      slopes.fill(0);
+      levels.fill(0);
+      for (let j = 0; j < width; j++) {
+        const a = theta[j], rest = theta[width + j] * axis2[row] + theta[2 * width + j];
+        const out = theta[3 * width + j], kink = Math.ceil((-rest / a - low) / space);
+        const at = a === 0 ? (rest > 0 ? 0 : k) : Math.min(k, Math.max(0, kink));
+        const begin = a < 0 ? 0 : at, end = a < 0 ? at : k;
+        slopes[begin] += out * a;
+        levels[begin] += out * rest;
+        slopes[end] -= out * a;
+        levels[end] -= out * rest;
+      }
+      let slope = 0, level = theta[4 * width];
+      for (let i = 0; i < k; i++) {
+        slope += slopes[i];
+        level += levels[i];
+        height[row * k + i] = level + slope * axis1[i];
+      }
+      if (row % 16 === 0) yield;
     }
-    return { axis1, axis2, points };
+    return height;
   }
 
   /** Segments [a1, a2, b1, b2] where the height, (k, k) by rows of axis2, is zero. */
@@ -82,32 +108,33 @@
     return lines;
   }
 
-  function distance(x, y, [a1, a2, b1, b2]) {
-    const d1 = b1 - a1, d2 = b2 - a2, length = Math.max(d1 * d1 + d2 * d2, 1e-300);
-    const along = Math.min(1, Math.max(0, ((x - a1) * d1 + (y - a2) * d2) / length));
-    return Math.hypot(x - a1 - along * d1, y - a2 - along * d2);
+  /** The distance from a point to the nearest of some segments, numbers in fours. */
+  function nearest(x, y, flat) {
+    let least = Infinity;
+    for (let s = 0; s < flat.length; s += 4) {
+      const a1 = flat[s], a2 = flat[s + 1], d1 = flat[s + 2] - a1, d2 = flat[s + 3] - a2;
+      const share = ((x - a1) * d1 + (y - a2) * d2) / Math.max(d1 * d1 + d2 * d2, 1e-300);
+      const along = Math.min(1, Math.max(0, share));
+      const off1 = x - a1 - along * d1, off2 = y - a2 - along * d2;
+      least = Math.min(least, off1 * off1 + off2 * off2);
+    }
+    return Math.sqrt(least);
   }
 
   /** Work out height, segments, and signed distances (n), negative where misclassified. */
   function* survey(network, data, grid) {
-    const k = RESOLUTION, height = new Float64Array(k * k);
-    const rows = Math.max(1, Math.floor(400 / network.width));
-    for (let row = 0; row < k; row += rows) {
-      network.logits(...grid.points, height, row * k, Math.min(k, row + rows) * k);
-      yield;
-    }
+    const height = yield* heights(network, grid);
     const segments = contour(grid.axis1, grid.axis2, height);
     yield;
     const logits = network.logits(data.x1, data.x2, new Float64Array(data.n));
-    const distances = new Float64Array(data.n);
+    const distances = new Float64Array(data.n), flat = Float64Array.from(segments.flat());
     for (let i = 0; i < data.n; i++) {
-      let least = Infinity;
-      for (const one of segments) least = Math.min(least, distance(data.x1[i], data.x2[i], one));
-      distances[i] = data.y[i] * logits[i] > 0 ? least : -least;
-      if (i % 32 === 0) yield;
+      const side = data.y[i] * logits[i] > 0 ? 1 : -1;
+      distances[i] = side * nearest(data.x1[i], data.x2[i], flat);
+      if (i % 64 === 0) yield;
     }
     return { grid, height, segments, distances };
   }
 
-  gs.boundary = { RESOLUTION, gridOf, contour, chains, survey };
+  gs.boundary = { RESOLUTION, gridOf, heights, contour, chains, survey };
 })((globalThis.playground ??= {}));

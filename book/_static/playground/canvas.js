@@ -66,7 +66,12 @@
       this.element.append(this.caption, this.canvas);
       this.context = this.canvas.getContext("2d");
       redraws.add(redraw);
-      new ResizeObserver(redraw).observe(this.canvas);
+      // Asking the page for a size while it changes makes it lay itself out again: be told.
+      new ResizeObserver((entries) => {
+        const { width, height } = entries[entries.length - 1].contentRect;
+        this.size = [width, height];
+        redraw();
+      }).observe(this.canvas);
     }
 
     describe(words) {
@@ -75,15 +80,17 @@
 
     /** Clear, and draw axes: x and y are [low, high]; xlog, ylog, xlabel, ylabel, equal, bare. */
     begin(axes) {
-      const { canvas, context } = this, ratio = Math.min(devicePixelRatio || 1, 3);
-      const width = canvas.clientWidth, height = canvas.clientHeight;
+      const { canvas, context } = this, ratio = (this.ratio = Math.min(devicePixelRatio || 1, 3));
+      // A chart without a place has no size; it draws all the same, and again when it has one.
+      const size = this.size ?? [canvas.clientWidth, canvas.clientHeight];
+      const [width, height] = size.map((length) => Math.max(length, 80));
       if (canvas.width !== Math.round(width * ratio) || canvas.height !== Math.round(height * ratio)) {
         canvas.width = Math.round(width * ratio);
         canvas.height = Math.round(height * ratio);
       }
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       context.clearRect(0, 0, width, height);
-      context.font = `12px ${getComputedStyle(canvas).fontFamily}`;
+      context.font = this.font ??= `12px ${getComputedStyle(canvas).fontFamily}`;
       const left = axes.bare ? 1 : axes.ylabel ? 54 : 46, bottom = axes.bare ? 1 : 34, top = axes.bare ? 1 : 8;
       this.box = { left, top, width: width - left - (axes.bare ? 1 : 16), height: height - top - bottom };
       Object.assign(this, { axes, x: axes.x.slice(), y: axes.y.slice() });

@@ -14,6 +14,12 @@
     return element;
   }
 
+  const button = (title, pressed) => {
+    const element = make("button", { type: "button", textContent: title });
+    element.addEventListener("click", pressed);
+    return element;
+  };
+
   /** A setting's value for a reader. */
   function show({ kind, options, show }, value) {
     if (kind === "menu") return options[value];
@@ -77,14 +83,32 @@
       setters[setting.name] = set;
       set(values[setting.name]);
     }
-    return { element, set: (name, value) => setters[name]((values[name] = value)) };
+    /** Put a value in, shown or not. */
+    const set = (name, value) => {
+      values[name] = value;
+      setters[name]?.(value);
+    };
+    return { element, set };
   }
 
-  const button = (title, pressed) => {
-    const element = make("button", { type: "button", textContent: title });
-    element.addEventListener("click", pressed);
-    return element;
-  };
+  /**
+   * Buttons for examples.js, and a sentence on what to watch in the one that is set. `apply` gets
+   * pairs of names and values; `mark` is to be called after a change of `values`.
+   */
+  function examples(list, defaults, values, apply) {
+    const watch = make("p", { className: "play-watch" });
+    const wanted = ({ values }) => Object.entries({ ...defaults, ...values });
+    const buttons = list.map((one) => button(one.title, () => apply(wanted(one))));
+    const mark = () => {
+      const set = list.find((one) => wanted(one).every(([name, value]) => values[name] === value));
+      list.forEach((one, i) => buttons[i].setAttribute("aria-pressed", one === set));
+      watch.textContent = set?.watch ?? "Your own settings.";
+    };
+    const row = make("div", { className: "play-examples" }, make("span", { textContent: "Examples to try" }), ...buttons);
+    row.setAttribute("role", "group");
+    row.setAttribute("aria-label", "Examples");
+    return { parts: list.length ? [row, watch] : [], mark };
+  }
 
   /** A list of named numbers, and a function that fills it: { name: text }. */
   function numbers(names) {
@@ -107,5 +131,5 @@
     return make("p", { className: "play-legend" }, before, ...keys);
   }
 
-  gs.controls = { make, controls, button, numbers, legend, show };
+  gs.controls = { make, controls, examples, button, numbers, legend, show };
 })((globalThis.playground ??= {}));

@@ -46,17 +46,18 @@
     const { n } = data, A = yield* gram(network, data);
     const values = yield* gs.eigen(A, n);
     const order = Array.from(values.keys()).sort((i, j) => values[j] - values[i]);
-    const basis = order.map((j) => {
-      const column = A.subarray(j * n, (j + 1) * n);
+    const basis = order.map((j) => A.subarray(j * n, (j + 1) * n));
+    for (const column of basis) {
       let largest = 0;
       for (const value of column) if (Math.abs(value) > Math.abs(largest)) largest = value;
-      return largest < 0 ? column.map((value) => -value) : column;
-    });
+      if (largest < 0) for (let i = 0; i < n; i++) column[i] = -column[i];
+    }
+    yield;
     const strengths = Float64Array.from(order, (j) => Math.sqrt(Math.max(values[j], 0)));
     const rank = Math.min(n, network.theta.length), U = basis.slice(0, rank);
     return {
       U, strengths, beyond: basis.slice(rank),
-      straight: straight(U, data), fastest: fastest(U, strengths),
+      straight: yield* straight(U, data), fastest: fastest(U, strengths),
     };
   }
 
@@ -67,7 +68,7 @@
   };
 
   /** Numbers of the features of which an affine function explains more than half. */
-  function straight(U, { x1, x2, y, n }) {
+  function* straight(U, { x1, x2, y, n }) {
     const basis = [];
     for (const column of [new Float64Array(n).fill(1), x1, x2]) {
       const rest = Float64Array.from(column);
@@ -80,8 +81,12 @@
       const length = Math.sqrt(dot(rest, rest));
       if (length > 1e-9) basis.push(rest.map((value) => value / length));
     }
-    const share = (u) => basis.reduce((sum, one) => sum + dot(one, u.map((v, i) => v * y[i])) ** 2, 0);
-    return [...U.keys()].filter((j) => share(U[j]) > 0.5);
+    const signed = basis.map((one) => one.map((value, i) => value * y[i])), found = [];
+    for (let j = 0; j < U.length; j++) {
+      if (signed.reduce((sum, one) => sum + dot(one, U[j]) ** 2, 0) > 0.5) found.push(j);
+      if (j % 32 === 0) yield;
+    }
+    return found;
   }
 
   /** Numbers of the two features whose responses grow fastest at the start. */

@@ -15,7 +15,7 @@
   const ERROR = [-3 / 16, -27 / 32, 25 / 32, 0, 1 / 4];
   const MAX_STEPS = 4000;
 
-  function follow(x, K, ends, taylor) {
+  function* follow(x, K, ends, taylor) {
     const { sigmoid } = gs.network;
     const link = (x) => (taylor ? Math.exp(x) : sigmoid(x));
     const slope = (x) => (taylor ? Math.exp(x) : sigmoid(x) * sigmoid(-x));
@@ -71,7 +71,8 @@
 
     const first = rate(x);
     let now = 0, count = 0, h = 1e-3 / (1 + Math.max(Math.abs(first[0]), Math.abs(first[1])));
-    return ends.map((end) => {
+    const found = [];
+    for (const end of ends) {
       while (now < end && count++ < MAX_STEPS) {
         const last = now + h >= end, length = last ? end - now : h;
         const tried = step(x, length), error = Math.max(tried.error, 1e-10);
@@ -82,17 +83,18 @@
         }
         h = last && error <= 1 ? Math.max(h, adapted) : adapted;
       }
-      return x;
-    });
+      found.push(x.map(link));
+      yield;
+    }
+    return found;
   }
 
-  /** alpha at the ascending times `ends`, from alpha0, an array of pairs. */
+  /** A generator of alpha at the ascending times `ends`, an array of pairs, from alpha0. */
   function flow(alpha0, problem, ends) {
     const taylor = problem.kind === "taylor", K = gs.dual.kernel(problem);
     if (taylor) [0, 1].forEach((i) => (K[i][i] += 1));
     const x = alpha0.map((a) => (taylor ? Math.log(a) : Math.log(a / (1 - a))));
-    const link = taylor ? Math.exp : gs.network.sigmoid;
-    return follow(x, K, ends, taylor).map((one) => one.map(link));
+    return follow(x, K, ends, taylor);
   }
 
   /** 0 and some times up to twelve times the slowest one at the fixed point. */

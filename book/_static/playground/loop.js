@@ -34,5 +34,41 @@
     return undefined;
   }
 
-  gs.loop = { Loop, spend, calm: () => calm.matches };
+  /**
+   * A picture that follows a slider: `sketch(input)` is a generator of a first result, which no
+   * newer input cuts short, `refine(input, first)` one of the final result.
+   */
+  class Stages {
+    constructor(sketch, refine) {
+      Object.assign(this, { sketch, refine, job: null, next: null, sketching: false });
+    }
+
+    get busy() {
+      return this.job !== null;
+    }
+
+    ask(input) {
+      this.next = input;
+      if (!this.sketching) this.start();
+    }
+
+    start() {
+      Object.assign(this, { input: this.next, next: null, sketching: true });
+      this.job = this.sketch(this.input);
+    }
+
+    /** Go on until a time is reached; returns a result, the first or the final one, or undefined. */
+    work(until) {
+      const result = this.job && spend(this.job, until);
+      if (!result) return undefined;
+      if (this.next) this.start();
+      else {
+        this.job = this.sketching ? this.refine(this.input, result) : null;
+        this.sketching = false;
+      }
+      return result;
+    }
+  }
+
+  gs.loop = { Loop, Stages, spend, calm: () => calm.matches };
 })((globalThis.playground ??= {}));

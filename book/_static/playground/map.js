@@ -7,14 +7,24 @@
   const SETTINGS = [
     { name: "kind", label: "fixed point of", kind: "menu", value: "exact",
       options: { ...gs.dual.KINDS, lemma1: "Lemma 1 (Eq. 14)" } },
-    { name: "measure", label: "colour", kind: "menu", value: "size",
-      options: { size: "size: d|z₂*|/d(s₁²)", signed: "as printed: dz₂*/d(s₁²)" } },
+    { name: "measure", label: "colour by", kind: "menu", value: "size",
+      options: { size: "size, d|z₂*|/d(s₁²)", signed: "as printed, dz₂*/d(s₁²)" } },
+    { name: "scale", label: "scale", kind: "menu", value: "relative",
+      options: { relative: "% of z₂*, per % of s₁²", raw: "the derivative itself" } },
     { name: "lam", label: "λ", kind: "choice", value: 0.1,
       choices: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10] },
     { name: "delta", label: "look at coupling δ", kind: "range", min: -1, max: 1, step: 0.01, value: 0.3 },
     { name: "ratio", label: "look at s₁² : s₂²", kind: "range", min: -2, max: 4, step: 0.05, value: 2, show: ratioText },
   ];
-  const COLUMNS = 121, ROWS = 91, LINEAR = 2e-3; // the scale is linear up to there, then logarithmic
+  const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
+  const COARSE = [31, 25], FINE = [121, 91]; // columns and rows
+  // Linear up to there, then logarithmic up to one; and the places that have a number.
+  const SCALES = {
+    relative: { linear: 2e-3, marks: [-1, -0.1, -0.01, 0, 0.01, 0.1, 1] },
+    raw: { linear: 1e-6, marks: [-1, -1e-2, -1e-4, 0, 1e-4, 1e-2, 1] },
+  };
+  const LAYERS = ["signedRelative", "sizeRelative", "starvation", "size"];
+  const layerOf = ({ measure, scale }) => (scale === "relative" ? `${measure}Relative` : measure === "size" ? "size" : "starvation");
 
   /** Responses and derivatives at one place; `ratio` is the decimal logarithm of s1^2 / s2^2. */
   function probe(kind, delta, ratio, lam) {
@@ -32,50 +42,67 @@
     return size < 0 ? "feature 1 starves feature 2" : "feature 1 feeds feature 2";
   }
 
-  /** From -1 to 1: symmetric logarithm of a relative change, cut at one. */
-  function scaled(value) {
-    const size = Math.min(Math.abs(value), 1), decades = Math.log10(1 / LINEAR), linear = 1 / (1 + decades);
-    const share = size <= LINEAR ? (size / LINEAR) * linear : linear * (1 + Math.log10(size / LINEAR));
-    return Math.sign(value) * share;
+  /** The same with the number. */
+  function sentence({ size, relative }, problem) {
+    const words = verdict(size, problem), percent = text(Math.abs(relative), 2);
+    const start = `${words[0].toUpperCase()}${words.slice(1)}`;
+    if (!words.includes("feature 1 ")) return `${start}.`;
+    return `${start}: one per cent more s₁² makes |z₂*| ${percent} % ${size < 0 ? "smaller" : "larger"}.`;
   }
 
-  function* study(kind, lam) {
-    const deltas = gs.moons.linspace(-1, 1, COLUMNS), ratios = gs.moons.linspace(-2, 4, ROWS);
-    const layers = Object.fromEntries(["signedRelative", "sizeRelative", "starvation", "z2"].map((n) => [n, new Float64Array(COLUMNS * ROWS)]));
-    for (let p = 0; p < COLUMNS * ROWS; p++) {
-      const found = probe(kind, deltas[p % COLUMNS], ratios[Math.floor(p / COLUMNS)], lam);
-      for (const name of Object.keys(layers)) layers[name][p] = name === "z2" ? found.z[1] : found[name];
-      if (p % 40 === 0) yield;
+  /** From -1 to 1: symmetric logarithm of a value, cut at one. */
+  function scaled(value, threshold = SCALES.relative.linear) {
+    const size = Math.min(Math.abs(value), 1), share = 1 / (1 + Math.log10(1 / threshold));
+    return Math.sign(value) * share * (size <= threshold ? size / threshold : 1 + Math.log10(size / threshold));
+  }
+
+  /** The layers of the map, rows of ratio, on a grid. */
+  function* study({ kind, lam }, [columns, rows]) {
+    const deltas = gs.moons.linspace(-1, 1, columns), ratios = gs.moons.linspace(-2, 4, rows);
+    const size = columns * rows, layers = Object.fromEntries(LAYERS.map((name) => [name, new Float64Array(size)]));
+    const z2 = new Float64Array(size);
+    for (let p = 0; p < size; p++) {
+      const found = probe(kind, deltas[p % columns], ratios[Math.floor(p / columns)], lam);
+      for (const name of LAYERS) layers[name][p] = found[name];
+      z2[p] = found.z[1];
+      if (p % 16 === 0) yield;
     }
-    return { deltas, ratios, ...layers };
+    const zero = kind === "sd" ? [] : zeros(layers.starvation, deltas, ratios);
+    yield;
+    return { kind, columns, rows, layers, zero, silent: zeros(z2, deltas, ratios) };
   }
 
-  function picture(layer) {
-    const canvas = gs.controls.make("canvas", { width: COLUMNS, height: ROWS });
-    const context = canvas.getContext("2d"), image = context.createImageData(COLUMNS, ROWS);
-    const [low, middle, high] = ["starves", "neither", "feeds"].map((name) => gs.canvas.rgb(colour(name)));
+  /** A canvas with a layer in the colours of the theme, painted once. */
+  function picture(seen, values) {
+    const names = ["starves", "neither", "feeds"].map(colour), key = [layerOf(values), ...names].join();
+    if (seen.painted === key) return seen.image;
+    seen.painted = key;
+    const { columns, rows } = seen, layer = seen.layers[layerOf(values)], { linear } = SCALES[values.scale];
+    seen.image = gs.controls.make("canvas", { width: columns, height: rows });
+    const context = seen.image.getContext("2d"), image = context.createImageData(columns, rows);
+    const [low, middle, high] = names.map(gs.canvas.rgb);
     for (let p = 0; p < layer.length; p++) {
-      const lean = Number.isFinite(layer[p]) ? scaled(layer[p]) : 0, end = lean < 0 ? low : high;
-      const at = 4 * ((ROWS - 1 - Math.floor(p / COLUMNS)) * COLUMNS + (p % COLUMNS));
+      const lean = Number.isFinite(layer[p]) ? scaled(layer[p], linear) : 0, end = lean < 0 ? low : high;
+      const at = 4 * ((rows - 1 - Math.floor(p / columns)) * columns + (p % columns));
       for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + Math.abs(lean) * (end[c] - middle[c]);
       image.data[at + 3] = 255;
     }
     context.putImageData(image, 0, 0);
-    return canvas;
+    return seen.image;
   }
 
   /** Where a layer (rows of ratio) changes sign: lines; `contour` wants a square, so by hand. */
   function zeros(layer, deltas, ratios) {
-    const found = [];
-    for (let r = 0; r < ROWS - 1; r++) {
-      for (let c = 0; c < COLUMNS - 1; c++) {
-        const p = r * COLUMNS + c, sides = [[p, p + 1], [p + 1, p + COLUMNS + 1], [p + COLUMNS + 1, p + COLUMNS], [p + COLUMNS, p]];
+    const found = [], columns = deltas.length;
+    for (let r = 0; r < ratios.length - 1; r++) {
+      for (let c = 0; c < columns - 1; c++) {
+        const p = r * columns + c, sides = [[p, p + 1], [p + 1, p + columns + 1], [p + columns + 1, p + columns], [p + columns, p]];
         const cuts = [];
         for (const [a, b] of sides) {
           if (layer[a] > 0 === layer[b] > 0 || !Number.isFinite(layer[a] + layer[b])) continue;
           const share = layer[a] / (layer[a] - layer[b]);
           const mix = (axis, i, j) => axis[i] + share * (axis[j] - axis[i]);
-          cuts.push(mix(deltas, a % COLUMNS, b % COLUMNS), mix(ratios, Math.floor(a / COLUMNS), Math.floor(b / COLUMNS)));
+          cuts.push(mix(deltas, a % columns, b % columns), mix(ratios, Math.floor(a / columns), Math.floor(b / columns)));
         }
         for (let i = 0; i + 3 < cuts.length; i += 4) found.push(cuts.slice(i, i + 4));
       }
@@ -83,90 +110,126 @@
     return gs.boundary.chains(found);
   }
 
-  function mount(root, { values, complaints, anchor }) {
+  function mount(root, { settings, values, complaints, anchor, home, shows, examples }) {
     const { make, controls } = gs.controls;
-    let job = null, seen = null, dirty = false;
+    const stages = new gs.loop.Stages((input) => study(input, COARSE), (input) => study(input, FINE));
+    let seen = null, dirty = false, hovered = null;
     const loop = new gs.loop.Loop(root, frame);
     const changed = () => {
       dirty = true;
       loop.wake();
     };
-    const chart = new gs.canvas.Chart({ title: "point at the map, or use the sliders", shape: "map", redraw: changed });
+    const chart = new gs.canvas.Chart({ title: "point at the map for numbers, click to keep the place", shape: "map", redraw: changed });
     const numbers = gs.controls.numbers({
-      place: "at", z: "responses z*", slope: "dz₂*/d(s₁²)", size: "d|z₂*|/d(s₁²)", relative: "% per % of s₁²", verdict: "in words",
+      place: "at", z: "responses z*", slope: "dz₂*/d(s₁²)", size: "d|z₂*|/d(s₁²)", relative: "% of z₂*, per % of s₁²",
     });
+    const reading = make("p", { className: "play-reading" });
     const status = make("p", { className: "play-status" });
     status.setAttribute("role", "status");
     const tell = (words) => (status.textContent = words);
+    const scale = make("div", { className: "play-scale", ariaHidden: "true" });
+    const [less, more] = [make("span"), make("span")];
+    const ends = make("p", { className: "play-ends" }, less, more);
 
     function renew(name) {
-      if (name !== "delta" && name !== "ratio" && name !== "measure") job = study(values.kind, values.lam);
+      if (!["delta", "ratio", "measure", "scale"].includes(name)) stages.ask({ kind: values.kind, lam: values.lam });
+      hovered = null;
+      ready.mark();
       changed();
     }
 
     function frame() {
-      if (job) {
-        const done = gs.loop.spend(job, performance.now() + 8);
-        if (done) [seen, job, dirty] = [done, null, true];
-      }
+      const found = stages.work(performance.now() + 8);
+      if (found) [seen, dirty] = [found, true];
       if (dirty) {
         dirty = false;
         draw();
       }
-      return job !== null;
+      return stages.busy;
     }
 
     function draw() {
-      const { kind, delta, ratio, lam, measure } = values;
-      const found = probe(kind, delta, ratio, lam);
+      const { kind, lam, measure } = values, place = hovered ?? values;
+      const found = probe(kind, place.delta, place.ratio, lam), problem = { kind, delta: place.delta };
+      const relative = measure === "size" ? found.sizeRelative : found.signedRelative;
       numbers.fill({
-        place: `δ = ${text(delta)}, ${ratioText(ratio)}`, z: `(${found.z.map((v) => text(v)).join(", ")})`,
-        slope: text(found.starvation), size: text(found.size),
-        relative: text(measure === "size" ? found.sizeRelative : found.signedRelative), verdict: verdict(found.size, values),
+        place: `δ = ${text(place.delta)}, ${ratioText(place.ratio)}`, z: `(${found.z.map((v) => text(v)).join(", ")})`,
+        slope: text(found.starvation), size: text(found.size), relative: text(relative),
       });
+      reading.textContent = sentence({ size: found.size, relative: found.sizeRelative }, problem);
+      drawMap(place);
+      drawScale();
+      chart.describe(
+        `Map over coupling and ratio of squared strengths for λ = ${text(lam)}. At δ = ${text(place.delta)} and ` +
+        `${ratioText(place.ratio)}: ${verdict(found.size, problem)}.`,
+      );
+    }
+
+    function drawMap(place) {
       const names = (v) => (v === 0 ? "1" : v < 0 ? `1/${10 ** -v}` : String(10 ** v));
       chart.begin({ x: [-1, 1], y: [-2, 4], xlabel: "coupling δ", ylabel: "s₁² / s₂²", yticks: [-2, -1, 0, 1, 2, 3, 4], ynames: names });
       chart.inside((context) => {
         if (seen) {
-          const { box } = chart, { deltas, ratios } = seen;
-          context.drawImage(picture(seen[`${measure}Relative`]), box.left, box.top, box.width, box.height);
-          if (kind !== "sd") chart.lines(zeros(seen.starvation, deltas, ratios), { stroke: colour("ink"), width: 1.5 });
-          const silent = zeros(seen.z2, deltas, ratios);
-          chart.lines(silent, { stroke: colour("ground"), width: 4 });
-          chart.lines(silent, { stroke: colour("third"), width: 2, dash: [6, 4] });
+          const { box } = chart;
+          context.drawImage(picture(seen, values), box.left, box.top, box.width, box.height);
+          chart.lines(seen.zero, { stroke: colour("ink"), width: 1.5 });
+          chart.lines(seen.silent, { stroke: colour("ground"), width: 4 });
+          chart.lines(seen.silent, { stroke: colour("third"), width: 2, dash: [6, 4] });
         }
+        const { delta, ratio } = place;
         chart.lines([[[-1, ratio], [1, ratio]], [[delta, -2], [delta, 4]]], { stroke: colour("muted"), width: 1, dash: [2, 3] });
       });
       chart.end();
-      chart.dot(delta, ratio, { fill: colour("ink"), radius: 6 });
-      chart.describe(
-        `Map over coupling and ratio of squared strengths for λ = ${text(lam)}. At δ = ${text(delta)} and ` +
-        `${ratioText(ratio)}: ${verdict(found.size, values)}.`,
-      );
+      chart.dot(values.delta, values.ratio, { fill: colour("ink"), radius: 6 });
     }
 
-    const form = controls(SETTINGS, values, renew);
-    const choose = (event) => {
+    function drawScale() {
+      const { measure } = values, { marks, linear } = SCALES[values.scale];
+      if (scale.dataset.of === `${measure} ${values.scale}`) return;
+      scale.dataset.of = `${measure} ${values.scale}`;
+      scale.replaceChildren(...marks.map((mark) => {
+        const span = make("span", { textContent: text(mark) });
+        span.style.left = `${50 * (1 + scaled(mark, linear))}%`;
+        return span;
+      }));
+      const what = measure === "size" ? "|z₂*|" : "z₂*";
+      less.textContent = `← ${what} falls as s₁ grows`;
+      more.textContent = `${what} grows with s₁ →`;
+    }
+
+    const form = controls(settings.filter(({ name }) => shows(name)), values, renew);
+    const ready = gs.controls.examples(examples, DEFAULTS, values, (pairs) => {
+      for (const [name, value] of pairs) form.set(name, value);
+      renew();
+    });
+    const place = (event) => {
       const [delta, ratio] = chart.at(event);
-      form.set("delta", Math.round(100 * delta) / 100);
-      form.set("ratio", Math.round(20 * ratio) / 20);
+      return { delta: Math.round(100 * delta) / 100, ratio: Math.round(20 * ratio) / 20 };
+    };
+    const keep = (event) => {
+      for (const [name, value] of Object.entries(place(event))) form.set(name, value);
+      renew("delta");
+    };
+    const hover = (found) => {
+      hovered = found;
       changed();
     };
     chart.canvas.classList.add("play-touch");
-    chart.canvas.addEventListener("pointerdown", choose);
-    chart.canvas.addEventListener("pointermove", choose);
-    const scale = make("div", { className: "play-scale", ariaHidden: "true" });
-    for (const value of ["−1", "−0.1", "−0.01", "0", "0.01", "0.1", "1"]) scale.append(make("span", { textContent: value }));
-    const legend = gs.controls.legend([["ink", "derivative zero"], ["third", "z₂* = 0"]], "change of z₂* in %, per % of s₁²");
+    chart.canvas.addEventListener("pointerdown", (event) => chart.box && keep(event));
+    chart.canvas.addEventListener("pointermove", (event) => {
+      if (chart.box) (event.buttons ? keep(event) : hover(place(event)));
+    });
+    chart.canvas.addEventListener("pointerleave", () => hover(null));
     root.append(
-      make("div", { className: "play-bar" }, ...gs.share.share(SETTINGS, values, "map", anchor, tell), status),
-      chart.element, scale, legend, numbers.element, form.element,
+      ...ready.parts, status, form.element, chart.element, scale, ends,
+      gs.controls.legend([["ink", "the derivative is zero"], ["third", "z₂* = 0"]]), reading, numbers.element,
+      make("div", { className: "play-bar" }, ...gs.share.share(settings, values, { tool: "map", anchor, home, tell })),
     );
     tell(complaints.join(" "));
     renew();
-    root.playground = { values, get seen() { return job ? null : seen; } };
+    root.playground = { values, get seen() { return stages.busy ? null : seen; } };
   }
 
-  gs.map = { probe, study, scaled, verdict };
+  gs.map = { probe, study, scaled, sentence, verdict };
   (gs.tools ??= {}).map = { settings: SETTINGS, mount, label: "Starvation map" };
 })((globalThis.playground ??= {}));

@@ -7,18 +7,26 @@
   const RECORDS = 400; // thinned beyond
 
   class Run {
-    constructor(name, redraw) {
+    /** `changed` is called when the panel is to be drawn again. */
+    constructor(name, changed) {
       this.name = name;
+      const redraw = () => {
+        this.stale = true;
+        changed();
+      };
       this.chart = new gs.canvas.Chart({ title: "", shape: "square", redraw });
       this.numbers = gs.controls.numbers({ margin: "input margin", wrong: "misclassified", mean: "mean distance", loss: "loss" });
       this.element = gs.controls.make("div", { className: `play-run play-${name}` }, this.chart.element, this.numbers.element);
     }
 
+    /** Begin anew; the penalties of the settings come into force at the step `late`. */
     start(network, data, settings, grid) {
-      Object.assign(this, { data, grid, seen: null, surveyed: -1 });
-      this.trainer = new Trainer(network, data, settings);
+      Object.assign(this, { data, grid, settings, seen: null, surveyed: -1, stale: true });
+      const first = settings.late ? { ...settings, lam: 0, decay: 0 } : settings;
+      this.trainer = new Trainer(network, data, first);
       this.initial = Float64Array.from(this.trainer.logits);
       this.history = [];
+      this.margins = [];
       this.every = 1;
       this.record();
       this.survey();
@@ -30,6 +38,8 @@
     }
 
     advance() {
+      const { late } = this.settings;
+      if (late && this.trainer.step === late) this.trainer.change(this.settings);
       this.trainer.advance();
       if (this.trainer.step % this.every === 0) this.record();
     }
@@ -42,19 +52,20 @@
       this.history = this.history.filter((record) => record.step % this.every === 0);
     }
 
-    /** Go on with the map; true while it is behind the network. */
+    /** Whether the map is older than the network. */
+    get behind() {
+      return this.job !== null || (this.surveyed !== this.trainer.step && this.trainer.finite);
+    }
+
+    /** Go on with the map; true when there is a new one. */
     work(until) {
-      if (!this.job) {
-        if (this.surveyed === this.trainer.step || !this.trainer.finite) return false;
-        this.survey();
-      }
+      if (!this.behind) return false;
+      if (!this.job) this.survey();
       const seen = gs.loop.spend(this.job, until);
-      if (seen) {
-        this.seen = { ...seen, lines: gs.boundary.chains(seen.segments) };
-        this.image = picture(seen.height);
-        this.surveyed = this.surveying;
-        this.job = null;
-      }
+      if (!seen) return false;
+      Object.assign(this, { seen, stale: true, surveyed: this.surveying, job: null });
+      this.margins.push([this.surveyed, this.values.margin]);
+      if (this.margins.length > RECORDS) this.margins = this.margins.filter((_, i) => i % 2 === 0);
       return true;
     }
 
@@ -72,18 +83,35 @@
 
     draw() {
       const { chart, data, seen, values } = this, half = reach(data);
+      this.stale = false;
       chart.begin({ x: [-half, half], y: [-half, half], bare: true });
       chart.inside((context) => {
         if (seen) {
           const [a, b] = [this.grid.axis1, this.grid.axis2], last = a.length - 1;
           const x = chart.px(a[0]), y = chart.py(b[last]);
-          context.drawImage(this.image(), x, y, chart.px(a[last]) - x, chart.py(b[0]) - y);
-          chart.lines(seen.lines, { stroke: gs.canvas.colour("ink"), width: 2 });
+          context.drawImage(picture(seen), x, y, chart.px(a[last]) - x, chart.py(b[0]) - y);
+          boundary(chart, seen.segments);
         }
-        points(chart, data);
+        context.drawImage(this.points(), 0, 0, chart.canvas.width / chart.ratio, chart.canvas.height / chart.ratio);
         if (seen && values.margin > 0 && Number.isFinite(values.margin)) nearest(chart, data, seen.distances);
       });
       chart.end();
+    }
+
+    /** The points on a canvas of their own: in training only what is below and above them changes. */
+    points() {
+      const { chart, data } = this, { width, height } = chart.canvas;
+      const key = [width, height, ...["negative", "positive", "ground"].map(gs.canvas.colour)].join();
+      if (this.pinned?.key === key && this.pinned.data === data) return this.pinned.image;
+      const image = gs.controls.make("canvas", { width, height });
+      this.pinned = { key, data, image };
+      points(chart, data, image.getContext("2d"));
+      return image;
+    }
+
+    /** Fill in the numbers. */
+    report() {
+      const { data, seen, values } = this;
       this.numbers.fill({
         margin: seen && !seen.segments.length ? "no boundary" : text(values.margin),
         wrong: `${values.wrong} of ${data.n}`, mean: text(values.mean), loss: text(values.loss),
@@ -98,30 +126,39 @@
     return most + 0.4;
   }
 
-  /** A function that paints the probability of class +1 in the colours of the theme. */
-  function picture(height) {
-    const k = gs.boundary.RESOLUTION, canvas = gs.controls.make("canvas", { width: k, height: k });
-    let painted = "";
-    return () => {
-      const names = ["map-negative", "map-middle", "map-positive"].map(gs.canvas.colour);
-      if (painted === names.join()) return canvas;
-      painted = names.join();
-      const [low, middle, high] = names.map(gs.canvas.rgb);
-      const context = canvas.getContext("2d"), image = context.createImageData(k, k);
-      for (let p = 0; p < k * k; p++) {
-        const lean = 2 * gs.network.sigmoid(height[p]) - 1, end = lean < 0 ? low : high;
-        const at = 4 * ((k - 1 - Math.floor(p / k)) * k + (p % k)), share = Math.abs(lean);
-        for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + share * (end[c] - middle[c]);
-        image.data[at + 3] = 255;
-      }
-      context.putImageData(image, 0, 0);
-      return canvas;
-    };
+  /** The probability of class +1 in the colours of the theme, painted once for a map and theme. */
+  function picture(seen) {
+    const names = ["map-negative", "map-middle", "map-positive"].map(gs.canvas.colour);
+    if (seen.painted === names.join()) return seen.image;
+    const k = gs.boundary.RESOLUTION, [low, middle, high] = names.map(gs.canvas.rgb);
+    seen.image ??= gs.controls.make("canvas", { width: k, height: k });
+    seen.painted = names.join();
+    const context = seen.image.getContext("2d"), image = context.createImageData(k, k);
+    for (let p = 0; p < k * k; p++) {
+      const lean = 2 * gs.network.sigmoid(seen.height[p]) - 1, end = lean < 0 ? low : high;
+      const at = 4 * ((k - 1 - Math.floor(p / k)) * k + (p % k)), share = Math.abs(lean);
+      for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + share * (end[c] - middle[c]);
+      image.data[at + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    return seen.image;
+  }
+
+  function boundary(chart, segments) {
+    const { context } = chart;
+    context.beginPath();
+    context.lineCap = "round";
+    for (const [a1, a2, b1, b2] of segments) {
+      context.moveTo(chart.px(a1), chart.py(a2));
+      context.lineTo(chart.px(b1), chart.py(b2));
+    }
+    chart.stroke(gs.canvas.colour("ink"), 2, []);
   }
 
   /** Circles for class -1, triangles for +1. */
-  function points(chart, { x1, x2, y, n }) {
-    const { context } = chart, size = Math.max(1.6, chart.box.width / 130);
+  function points(chart, { x1, x2, y, n }, context) {
+    const size = Math.max(1.6, chart.box.width / 130);
+    context.scale(chart.ratio, chart.ratio);
     for (const label of [-1, 1]) {
       context.beginPath();
       for (let i = 0; i < n; i++) {

@@ -62,8 +62,8 @@
     return `?${parameters}`;
   }
 
-  /** A button that copies the link, with a field that shows it. */
-  function share(settings, values, tool, anchor, tell) {
+  /** A button that copies the link, a field that shows it, and a way to the tool with all settings. */
+  function share(settings, values, { tool, anchor, home, tell }) {
     const { make, button } = gs.controls;
     const field = make("input", { type: "text", readOnly: true, className: "play-link", hidden: true });
     field.setAttribute("aria-label", "Link to these settings");
@@ -78,7 +78,12 @@
       if (!navigator.clipboard) return shown();
       navigator.clipboard.writeText(field.value).then(() => tell("Copied: a link that restores every setting."), shown);
     });
-    return [copy, field];
+    if (!home) return [copy, field];
+    const all = make("a", { className: "play-all", textContent: "All settings" });
+    const point = () => (all.href = `${home}${query(settings, values, tool)}#playground-${tool}`);
+    for (const event of ["focus", "pointerenter", "pointerdown"]) all.addEventListener(event, point);
+    point();
+    return [all, copy, field];
   }
 
   gs.share = { read, query, share };

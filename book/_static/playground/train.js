@@ -1,21 +1,20 @@
-// Tool 1: train a network on two moons, plain and with spectral decoupling side by side.
+// Tool 1: train a network on two moons, plain and with a penalty side by side.
 (function (gs) {
   "use strict";
 
   const { Network } = gs.network;
   const { text } = gs.canvas;
-  const degrees = (value) => `${value}°`;
   const SETTINGS = [
     { name: "delta", label: "gap Δ", kind: "range", min: -1, max: 1, step: 0.05, value: 0.1 },
     { name: "noise", label: "noise", kind: "range", min: 0, max: 0.5, step: 0.01, value: 0.1 },
-    { name: "rotation", label: "rotation", kind: "range", min: 0, max: 90, step: 5, value: 0, show: degrees },
-    { name: "seed", label: "seed", kind: "range", min: 0, max: 49, step: 1, value: 0 },
+    { name: "rotation", label: "rotation", kind: "range", min: -90, max: 90, step: 5, value: 0,
+      show: (value) => `${text(value)}°` },
     { name: "lam", label: "SD, the paper’s λ", kind: "choice", value: 0.006,
       choices: [0, 0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1] },
-    { name: "gamma", label: "target γ of the logits", kind: "range", min: -3, max: 3, step: 0.25, value: 0 },
+    { name: "gamma", label: "SD, target γ of the logits", kind: "range", min: -3, max: 3, step: 0.25, value: 0 },
     { name: "decay", label: "weight decay (λ/n of Eq. 5)", kind: "choice", value: 0,
       choices: [0, 1e-4, 2e-4, 1e-3, 3e-3, 1e-2, 3e-2] },
-    { name: "width", label: "hidden units", kind: "choice", choices: [5, 10, 20, 50, 100, 200, 500], value: 100 },
+    { name: "late", label: "penalty from step", kind: "choice", choices: [0, 100, 300, 1000, 3000], value: 0 },
     { name: "loss", label: "loss", kind: "menu", value: "logistic",
       options: { logistic: "cross-entropy", squared: "squared" } },
     { name: "optimizer", label: "optimiser", kind: "menu", value: "sgd",
@@ -23,27 +22,34 @@
     { name: "lr", label: "learning rate", kind: "choice", value: 3e-2, show: String,
       choices: [1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1] },
     { name: "momentum", label: "momentum (SGD)", kind: "choice", choices: [0, 0.5, 0.9, 0.95], value: 0.9 },
+    { name: "width", label: "hidden units", kind: "choice", choices: [5, 10, 20, 50, 100, 200, 500], value: 100 },
+    { name: "seed", label: "seed", kind: "range", min: 0, max: 49, step: 1, value: 0 },
   ];
   const DISPLAY = [
-    { name: "speed", label: "steps per frame", kind: "choice", choices: [1, 2, 5, 10, 20], value: 5 },
-    { name: "both", label: "plain beside it", kind: "flag", value: true },
+    { name: "speed", label: "speed, steps a frame", kind: "choice", choices: [1, 2, 5, 10, 20], value: 5 },
+    { name: "both", label: "plain network beside it", kind: "flag", value: true },
     { name: "pair", label: "responses z₁ | z₂", kind: "menu", options: gs.features.PAIRS, value: "straight" },
   ];
+  const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
   const WORK = 7; // milliseconds of a frame for training, and half as many again for maps
+  const PAUSE = 20, CALM = 500; // milliseconds until the next curve, and until the next of all
 
-  function mount(root, { values, complaints, anchor }) {
+  /** What the network with a penalty is called. */
+  function titleOf({ lam, decay, late }) {
+    const parts = [lam > 0 && `decoupled, λ = ${text(lam)}`, decay > 0 && `weight decay ${text(decay)}`].filter(Boolean);
+    if (!parts.length) return "no penalty either";
+    return parts.join(", ") + (late ? ` from ${late}` : "");
+  }
+
+  function mount(root, { settings, values, complaints, anchor, home, shows, examples }) {
     const { make, controls, button } = gs.controls;
-    let playing = false, dirty = true, drawn = 0, features = null, featuring = null;
-    const runs = ["plain", "decoupled"].map((name) => new gs.Run(name, () => changed()));
-    const curves = {
-      loss: chart("loss"), first: chart("response |z₁|"), second: chart("response |z₂|"),
-    };
-    function chart(title) {
-      return new gs.canvas.Chart({ title, shape: "wide", redraw: () => changed() });
-    }
+    let playing = false, dirty = true, drawn = 0, turn = 0, part = 0, features = null, featuring = null;
+    const runs = ["plain", "decoupled"].map((name) => new gs.Run(name, () => loop.wake()));
+    const curves = gs.curves.curves({ values, shows, redraw: () => changed() });
     const status = make("p", { className: "play-status" });
     status.setAttribute("role", "status");
     const tell = (words) => (status.textContent = words);
+    const reading = make("p", { className: "play-reading" });
     const steps = make("span", { className: "play-steps" });
     const play = button("Play", () => toggle(!playing));
     play.className = "play-main";
@@ -54,8 +60,8 @@
       playing = on;
       play.textContent = on ? "Pause" : "Play";
       tell(on ? "Training." : `Paused at step ${runs[1].trainer.step}.`);
-      if (!on) describe();
-      loop.wake();
+      reading.setAttribute("aria-live", on ? "off" : "polite"); // or a screen reader never rests
+      changed();
     }
 
     function changed() {
@@ -69,14 +75,16 @@
       features = null;
       featuring = gs.features.features(network.copy(), data);
       for (const run of active()) {
-        const lam = run.name === "plain" ? 0 : values.lam;
-        run.start(network.copy(), data, { ...values, lam }, grid);
-        run.chart.caption.textContent = run.name === "plain" ? "plain, λ = 0" : `decoupled, λ = ${text(lam)}`;
+        const plain = run.name === "plain";
+        run.start(network.copy(), data, plain ? { ...values, lam: 0, decay: 0, late: 0 } : { ...values }, grid);
+        run.chart.caption.textContent = plain ? "plain, no penalty" : titleOf(values);
       }
       runs[0].element.hidden = !values.both;
+      ready.mark();
       changed();
     }
 
+    /** One step of each network; false where one has diverged. */
     function step() {
       for (const run of active()) run.advance();
       if (active().every((run) => run.trainer.finite)) return true;
@@ -86,70 +94,53 @@
     }
 
     function frame(now) {
-      const start = performance.now();
+      const start = performance.now(), seldom = gs.loop.calm();
       if (playing) {
         for (let i = 0; i < values.speed && performance.now() < start + WORK; i++) if (!step()) break;
         dirty = true;
       }
-      let more = playing;
       const until = Math.max(performance.now(), start + WORK / 2) + WORK / 2;
-      if (featuring) {
+      const busy = featuring !== null;
+      if (busy) {
         features = gs.loop.spend(featuring, until) ?? null;
-        if (features) {
-          featuring = null;
-          dirty = true;
-        }
-        more = true;
+        if (features) featuring = null;
+        dirty ||= features !== null;
       }
-      for (const run of active()) {
-        const before = run.seen;
-        if (run.work(until)) more = true;
-        if (run.seen !== before) dirty = true;
-      }
+      // The two maps take turns: one a frame.
+      const shown = active(), run = shown[++turn % shown.length];
+      if (run.work(until)) dirty = true;
       // With reduced motion the page shows two pictures a second, lest they move.
-      if (dirty && (!gs.loop.calm() || !playing || now - drawn > 500)) {
+      const due = !playing || now - drawn > (seldom ? CALM : PAUSE);
+      for (const one of due ? shown : seldom ? [] : [run]) if (one.stale) one.draw();
+      if (due && dirty) {
         drawn = now;
         dirty = false;
-        draw();
+        if (playing && !seldom) reportPart();
+        else report();
       }
-      return more || dirty;
+      return playing || busy || dirty || shown.some((one) => one.behind || one.stale);
     }
 
-    function draw() {
-      for (const run of active()) run.draw();
-      const { step } = runs[1].trainer;
-      steps.textContent = `step ${step}`;
-      const end = Math.max(10, step), looks = [
-        { run: runs[0], stroke: gs.canvas.colour("plain"), dash: [6, 4] },
-        { run: runs[1], stroke: gs.canvas.colour("decoupled"), dash: [] },
-      ].slice(values.both ? 0 : 1);
-      const losses = looks.flatMap(({ run }) => run.history.map((r) => r.loss)).filter((v) => v > 0 && v < Infinity);
-      const low = Math.min(...losses, 1) / 1.3, high = Math.max(...losses, low * 2) * 1.3;
-      panel(curves.loss, { y: [low, high], ylog: true }, (record) => record.loss);
-      const trained = features ? looks.map(({ run }) => run.history.map((record) => response(run, record))) : [];
-      ["first", "second"].forEach((name, j) => {
-        const most = Math.max(1e-3, ...trained.flat().map((z) => z[j]).filter(Number.isFinite));
-        panel(curves[name], { y: [0, 1.08 * most] }, (record, run) => (features ? response(run, record)[j] : NaN));
-      });
-
-      function panel(chart, axes, value) {
-        chart.begin({ x: [0, end], xlabel: "step", ...axes });
-        chart.inside(() => {
-          for (const { run, stroke, dash } of looks) {
-            const line = run.history.map((record) => [record.step, value(record, run)]);
-            chart.line(line.filter(([, y]) => Number.isFinite(y)), { stroke, dash });
-          }
-        });
-        chart.end();
-      }
+    function report() {
+      if (!curves.draw(active(), features)) dirty = true;
+      reportNumbers();
+      if (!playing) describe();
     }
 
-    function response(run, record) {
-      const known = (record.z ??= {});
-      return (known[values.pair] ??= gs.features.responses(values.pair, features, run.data.y, record.gained));
+    /** In play one curve at a time, then the numbers: a frame has little time. */
+    function reportPart() {
+      part = (part + 1) % (curves.count + 1);
+      if (part < curves.count) curves.draw(active(), features, part);
+      else reportNumbers();
     }
 
-    /** Put the pictures into words; done at rest, lest a screen reader never rests. */
+    function reportNumbers() {
+      for (const run of active()) run.report();
+      steps.textContent = `step ${runs[1].trainer.step}`;
+      reading.textContent = curves.reading(active(), features);
+    }
+
+    /** Put the pictures into words. */
     function describe() {
       for (const run of active()) {
         const { margin, wrong, loss } = run.values;
@@ -157,28 +148,40 @@
           `Two moons and the decision map of the network, ${run.chart.caption.textContent}, at step ` +
           `${run.trainer.step}: input margin ${text(margin)}, ${wrong} points misclassified, loss ${text(loss)}.`,
         );
-        run.chart.canvas.dataset.step = run.trainer.step;
       }
-      curves.loss.describe(`Loss by step, to step ${runs[1].trainer.step}.`);
-      curves.first.describe("Size of the response to the first feature or group of features, by step.");
-      curves.second.describe("Size of the response to the second feature or group of features, by step.");
+      curves.describe(runs[1].trainer.step);
     }
 
-    const all = [...SETTINGS, ...DISPLAY];
-    const settings = controls(SETTINGS, values, reset);
-    const display = controls(DISPLAY, values, (name) => (name === "both" ? reset() : changed()));
+    const visible = (list) => settings.filter((one) => shows(one.name) && list.some(({ name }) => name === one.name));
+    const form = controls(visible(SETTINGS), values, reset);
+    const display = controls(visible(DISPLAY), values, (name) => (name === "both" ? reset() : changed()));
+    const ready = gs.controls.examples(examples, DEFAULTS, values, (pairs) => {
+      for (const [name, value] of pairs) form.set(name, value);
+      reset();
+      toggle(true);
+    });
+    const bar = make("div", { className: "play-bar" },
+      play,
+      button("Step", () => {
+        if (playing) toggle(false);
+        if (step()) tell(`Step ${runs[1].trainer.step}.`);
+        changed();
+      }),
+      button("Reset", () => {
+        if (playing) toggle(false);
+        reset();
+        tell("Back at step 0.");
+      }),
+      steps,
+      ...gs.share.share(settings, values, { tool: "train", anchor, home, tell }), status);
+    const few = visible(SETTINGS).length <= 6;
     root.append(
-      make("div", { className: "play-bar" },
-        play,
-        button("Step", () => { if (playing) toggle(false); if (step()) tell(`Step ${runs[1].trainer.step}.`); describe(); changed(); }),
-        button("Reset", () => { if (playing) toggle(false); reset(); tell("Back at step 0."); describe(); }),
-        steps,
-        ...gs.share.share(all, values, "train", anchor, tell), status),
+      ...ready.parts, bar,
       make("div", { className: "play-panels" }, ...runs.map((run) => run.element)),
-      make("details", { className: "play-settings", open: innerWidth > 600 }, make("summary", { textContent: "Settings: a change starts anew" }), settings.element),
-      make("div", { className: "play-display" }, display.element,
-        gs.controls.legend([["plain", "plain"], ["decoupled", "decoupled"]])),
-      make("div", { className: "play-charts" }, ...Object.values(curves).map((one) => one.element)),
+      reading, curves.element,
+      make("details", { className: "play-settings", open: few || innerWidth > 600 },
+        make("summary", { textContent: "Settings: a change starts anew" }), form.element),
+      display.element,
     );
     tell(complaints.join(" "));
     reset();
