@@ -16,14 +16,14 @@ import sys
 import time
 from pathlib import Path
 
-from tools import gsbook
+from tools import gsbook, identity
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 STAMP = BUILD / "book.sha256"
 INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
-INPUTS += ["tools/book.py", "tools/gsbook.py", "tools/playground.py"]
-INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results")
+INPUTS += [f"tools/{name}.py" for name in ("book", "gsbook", "identity", "playground", "slim")]
+INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results", "tools/slides")
 
 
 def inputs_digest() -> str:
@@ -33,32 +33,44 @@ def inputs_digest() -> str:
         files |= {path for path in (ROOT / folder).rglob("*") if path.is_file()}
     skipped = {"__pycache__", ".ipynb_checkpoints"}
     files = {path for path in files if not skipped.intersection(path.parts)}
-    return gsbook.digest(ROOT, files, gsbook.environment(ROOT))
+    seen = {**gsbook.environment(ROOT), "built from": identity.provenance(ROOT)}
+    return gsbook.digest(ROOT, files, seen)
 
 
 def ipython_folder() -> Path:
-    """A folder of settings for kernels: errors logged, warnings not, nothing of the user's."""
+    """A folder of settings for kernels: errors logged, sharp figures, nothing of the user's."""
     folder = BUILD / "ipython"
     settings = folder / "profile_default" / "ipython_kernel_config.py"
     settings.parent.mkdir(parents=True, exist_ok=True)
-    settings.write_text("c.IPKernelApp.log_level = 40\n", encoding="utf-8")
+    lines = [
+        "c.IPKernelApp.log_level = 40",
+        f"c.InlineBackend.figure_formats = {{{gsbook.FIGURES!r}}}",
+    ]
+    settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 
 
-def sphinx() -> bool:
-    """Run Sphinx with Jupyter Book's configuration; True when it gave neither error nor warning."""
+def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyter_cache") -> bool:
+    """Run Sphinx with Jupyter Book's configuration; True when it gave neither error nor warning.
+
+    Args:
+        root: the folder of the settings and sources.
+        build: the folder of what is built.
+        cache: the folder of the executed cells.
+    """
     from jupyter_book.sphinx import build_sphinx
 
     os.environ["IPYTHONDIR"] = str(ipython_folder())
     for stale in ("html", ".doctrees", "jupyter_execute"):
-        shutil.rmtree(BUILD / stale, ignore_errors=True)
+        shutil.rmtree(build / stale, ignore_errors=True)
     result = build_sphinx(
-        ROOT,
-        BUILD / "html",
+        root,
+        build / "html",
         noconfig=True,
-        path_config=ROOT / "_config.yml",
+        path_config=root / "_config.yml",
         confoverrides={
-            "external_toc_path": (ROOT / "_toc.yml").as_posix(),
+            "external_toc_path": (root / "_toc.yml").as_posix(),
+            "nb_execution_cache_path": cache.as_posix(),
             "latex_individualpages": False,
         },
         warningiserror=True,

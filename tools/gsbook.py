@@ -37,6 +37,7 @@ from sphinx.application import Sphinx
 
 PACKAGE = "gsutils"
 TIMES = "chapter-times.json"
+FIGURES = "retina"  # IPython's name for PNG with two dots a pixel of the page
 _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 
 
@@ -132,7 +133,7 @@ def chapter_digest(root: Path, text: str) -> str:
     """Digest of all that the chapter with the MyST source `text` uses besides its own cells."""
     files = chapter_files(root, text)
     seen = environment(root, with_data=root / PACKAGE / "fetch.py" in files) if files else {}
-    return digest(root, files, seen)
+    return digest(root, files, {**seen, "figures": FIGURES})
 
 
 def add_digest(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -152,6 +153,8 @@ def adapt_page(
 ) -> None:
     """Show the Colab button by itself instead of in a menu of one, and mend a role."""
     buttons = context.get("header_buttons", [])
+    if not app.config.html_theme_options.get("use_repository_button"):  # an edition without one
+        buttons[:] = [b for b in buttons if b.get("label") != "launch-buttons"]
     for place, button in enumerate(buttons):
         if button.get("label") == "launch-buttons" and len(button["buttons"]) == 1:
             buttons[place] = {**button["buttons"][0], "label": "colab"}

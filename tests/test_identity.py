@@ -1,0 +1,103 @@
+"""What a page says of its book: version, commit, licence, number, cost."""
+
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+from PIL import Image
+
+from tools import identity
+from tools.identity import Provenance, footer, opening, provenance
+
+GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
+
+
+@pytest.fixture
+def tree(tmp_path):
+    project = '[project]\nname = "a"\nversion = "1.2"\n'
+    (tmp_path / "pyproject.toml").write_text(project, encoding="utf-8")
+    return tmp_path
+
+
+def commit(tree):
+    for command in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+        subprocess.run([*GIT, *command], cwd=tree, check=True, capture_output=True)
+
+
+def test_outside_a_checkout_only_the_version_is_known(tree):
+    assert provenance(tree) == Provenance("1.2")
+    assert "Version 1.2, built outside a git checkout." in footer(provenance(tree), "r", "main")
+
+
+def test_a_machine_without_git_is_no_error(tree, monkeypatch):
+    monkeypatch.setenv("PATH", str(tree))
+    assert provenance(tree) == Provenance("1.2")
+
+
+def test_a_folder_inside_another_checkout_does_not_borrow_its_commit(tree):
+    commit(tree)
+    inner = tree / "copy"
+    inner.mkdir()
+    (inner / "pyproject.toml").write_text('[project]\nversion = "3"\n', encoding="utf-8")
+    assert provenance(inner) == Provenance("3")
+
+
+def test_the_commit_its_date_and_local_changes_are_told(tree):
+    commit(tree)
+    clean = provenance(tree)
+    assert provenance(tree) == clean, "not deterministic"
+    assert len(clean.commit) >= 7
+    assert not clean.changed
+    assert clean.date.count("-") == 2
+    text = footer(clean, "https://a.org/b", "main")
+    assert f'<a href="https://a.org/b/commit/{clean.commit}">' in text
+    assert "https://a.org/b/blob/main/CITATION.cff" in text
+    assert "local changes" not in text
+    (tree / "untracked.txt").write_text("", encoding="utf-8")
+    assert provenance(tree) == clean
+    (tree / "pyproject.toml").write_text('[project]\nversion = "1.3"\n', encoding="utf-8")
+    assert provenance(tree) == clean._replace(version="1.3", changed=True)
+    assert "with local changes" in footer(provenance(tree), "r", "main")
+
+
+def test_an_opening_names_the_costs_and_the_way_to_colab():
+    line = opening({"cpu": "a minute < two", "gpu": "not needed"}, "https://colab/x?a&b")
+    assert "<b>To run</b> a minute &lt; two" in line
+    assert "<b>GPU</b> not needed" in line
+    assert 'href="https://colab/x?a&amp;b">Open in Colab</a>' in line
+    assert opening({}, "") == ""
+
+
+@pytest.mark.parametrize(
+    ("page", "settings", "body", "expected"),
+    [
+        (
+            "book/01-a",
+            '{"cost": {"cpu": "a minute"}}',
+            "<h1>A<a>#</a></h1>\n<p>Why?</p><p>Text.</p>",
+            '<h1><span class="gs-chapter">Chapter 1 </span>A<a>#</a></h1>\n<p>Why?</p>\n'
+            '<p class="gs-opening"><span><b>To run</b> a minute</span></p><p>Text.</p>',
+        ),
+        (
+            "book/ledger",
+            '{"cost": {"cpu": "a second"}}',
+            "<h1>L</h1><p>All.</p>",
+            '<h1>L</h1><p>All.</p>\n<p class="gs-opening"><span><b>To run</b> a second</span></p>',
+        ),
+        ("book/plain", None, "<h1>P</h1><p>Text.</p>", "<h1>P</h1><p>Text.</p>"),
+    ],
+)
+def test_a_chapter_opens_with_number_question_and_cost(page, settings, body, expected):
+    metadata = {page: {"gsbook": settings} if settings else {}}
+    context = {"body": body}
+    app = SimpleNamespace(env=SimpleNamespace(metadata=metadata))
+    identity.open_chapter(app, page, "page.html", context, None)
+    assert context["body"] == expected
+
+
+def test_the_card_is_of_the_size_that_its_tags_tell():
+    card = ROOT / "book" / identity.CARD
+    with Image.open(card) as picture:
+        assert picture.size == identity.CARD_SIZE
+    assert card.stat().st_size < 200_000

@@ -1,0 +1,170 @@
+r"""Sphinx extension: what a page says of the book that it belongs to, and how a chapter opens.
+
+- Every page ends with the version, the commit that it was built from, and the licence, and has a
+  description and a card for those who share its address (by the library sphinxext-opengraph; the
+  addresses follow from `repository: url:` in `_config.yml`).
+- A chapter, a file `NN-name.md`, has its number in its heading, in the sidebar and in the links
+  to the next and the previous page. Figures keep their own count.
+- After a chapter's question stand what it costs to run, from its front matter, and the button
+  that opens it in Colab.
+
+>>> opening({"cpu": "a minute"}, "")
+'<p class="gs-opening"><span><b>To run</b> a minute</span></p>'
+"""
+
+import json
+import re
+import subprocess
+import tomllib
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from docutils import nodes
+from sphinx.application import Sphinx
+
+from tools import notebooks
+
+CARD = "_static/social-card.png"
+CARD_SIZE = (1200, 630)
+CARD_TEXT = (
+    "Gradient Starvation, an executable book. Two moons of points, circles and triangles, and "
+    "between them a boundary that hardly bends."
+)
+_CHAPTER = re.compile(r"(?:.*/)?0*(\d+)-[^/]+")
+_QUESTION = re.compile(r"<h1>(.*?</h1>\s*<p>.*?</p>)", re.DOTALL)
+
+
+class Provenance(NamedTuple):
+    """Which state of the repository a book was built from."""
+
+    version: str
+    commit: str = ""  # empty outside a git checkout
+    date: str = ""
+    changed: bool = False  # tracked files differ from the commit
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """What git prints, or nothing where there is no git."""
+    try:
+        run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return "" if run.returncode else run.stdout.strip()
+
+
+def provenance(root: Path) -> Provenance:
+    """The version in `pyproject.toml` and, where `root` is a git checkout, its last commit."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = project.get("version", "0")
+    top = _git(root, "rev-parse", "--show-toplevel")
+    last = _git(root, "log", "-1", "--abbrev=7", "--format=%h %cs")
+    if not last or Path(top).resolve() != root.resolve():  # a copy inside another checkout
+        return Provenance(version)
+    commit, date = last.split()
+    changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    return Provenance(version, commit, date, changed)
+
+
+def footer(built: Provenance, repository: str, branch: str) -> str:
+    """The last lines of a page, as HTML.
+
+    >>> footer(Provenance("1.0"), "https://a.org/b", "main").split(". ")[0]
+    '<p>Version 1.0, built outside a git checkout'
+    """
+    state = f"Version {escape(built.version)}, "
+    if built.commit:
+        link = f'<a href="{repository}/commit/{built.commit}">{built.commit}</a>'
+        state += f"commit {link} of {built.date}" + built.changed * ", with local changes"
+    else:
+        state += "built outside a git checkout"
+    return (
+        f"<p>{state}. Text and figures "
+        '<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>, code '
+        f'<a href="{repository}/blob/{branch}/LICENSE">MIT</a>. '
+        f'<a href="{repository}/blob/{branch}/CITATION.cff">How to cite</a></p>'
+    )
+
+
+def opening(cost: dict[str, str], colab: str) -> str:
+    """The line below a chapter's question: its cost and, unless empty, the address in Colab."""
+    names = {"cpu": "To run", "gpu": "GPU"}
+    parts = [
+        f"<span><b>{name}</b> {escape(cost[key])}</span>"
+        for key, name in names.items()
+        if cost.get(key)
+    ]
+    if colab:
+        parts.append(f'<a class="gs-run" href="{escape(colab)}">Open in Colab</a>')
+    return f'<p class="gs-opening">{" ".join(parts)}</p>' if parts else ""
+
+
+def set_addresses(app: Sphinx, config: Any) -> None:
+    """Tell the theme the footer, and sphinxext-opengraph where the book will stand."""
+    root = Path(app.srcdir)
+    options = config.html_theme_options
+    repository, branch = options["repository_url"], options["repository_branch"]
+    own = options.get("extra_footer")  # of an edition
+    options["extra_footer"] = own or footer(provenance(root), repository, branch)
+    options["footer_content_items"] = ["extra-footer.html"]
+    config.ogp_site_url = notebooks.addresses(root).pages
+    config.ogp_image, config.ogp_image_alt = CARD, CARD_TEXT
+    config.ogp_custom_meta_tags = [
+        '<meta name="twitter:card" content="summary_large_image" />',
+        *(
+            f'<meta property="og:image:{side}" content="{pixels}" />'
+            for side, pixels in zip(("width", "height"), CARD_SIZE)
+        ),
+    ]
+
+
+def number(app: Sphinx, doctree: nodes.document) -> None:
+    """Put a chapter's number before its title where other pages name it."""
+    name = app.env.docname
+    if chapter := _CHAPTER.fullmatch(name):
+        app.env.titles[name] = app.env.titles[name].deepcopy()
+        entry = next(iter(app.env.tocs[name].findall(nodes.reference)))
+        for title in (app.env.titles[name], entry):
+            title.insert(0, nodes.inline("", f"{chapter[1]} ", classes=["gs-number"]))
+
+
+def open_chapter(
+    app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
+) -> None:
+    """Put the number above a chapter's heading, and its cost below its question."""
+    settings = app.env.metadata.get(page, {}).get("gsbook")
+    if not settings or "body" not in context:
+        return
+    settings = json.loads(settings) if isinstance(settings, str) else settings
+    colab = [b["url"] for b in context.get("header_buttons", []) if b.get("label") == "colab"]
+    chapter = _CHAPTER.fullmatch(page)
+    kicker = f'<span class="gs-chapter">Chapter {chapter[1]} </span>' if chapter else ""
+    line = opening(settings.get("cost", {}), "".join(colab))
+    context["body"] = _QUESTION.sub(
+        lambda found: f"<h1>{kicker}{found[1]}\n{line}", context["body"], count=1
+    )
+
+
+def describe_root(app: Sphinx, exception: Exception | None) -> None:
+    """Give the page at the root, which leads to the first page, that page's description."""
+    if exception is not None or app.builder.name != "html":
+        return
+    site = Path(app.outdir)
+    first = f"{app.config.root_doc}.html"
+    text = (site / first).read_text(encoding="utf-8")
+    found = re.findall(r"<title>.*?</title>|<meta (?:property|name)=.*?>", text, re.DOTALL)
+    head = [f'<meta http-equiv="refresh" content="0; url={first}" />', *found]
+    lines = ["<!DOCTYPE html>", '<html lang="en">', "<head>", '<meta charset="utf-8" />', *head]
+    body = f'<body><p><a href="{first}">{escape(app.config.project)}</a></p></body>'
+    page = "\n".join([*lines, "</head>", body, "</html>", ""])
+    (site / "index.html").write_text(page, encoding="utf-8")
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.setup_extension("sphinxext.opengraph")
+    app.connect("config-inited", set_addresses, priority=900)
+    app.connect("doctree-read", number, priority=900)
+    app.connect("html-page-context", open_chapter, priority=950)
+    app.connect("build-finished", describe_root, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
