@@ -93,13 +93,16 @@ def _proof(c: "Chapter", d: "Directive") -> str:
 def _exercise(c: "Chapter", d: "Directive") -> str:
     number = "Exercise" if "nonumber" in d.options else c.number("exercise", "", d.line)
     title = f" ({c.text(d.argument, d.line)})" if d.argument else ""
-    c.titles[str(d.options.get("label"))] = title
-    return f"### {number}{title}\n\n{_body(c, d)}"
+    label = str(d.options.get("label"))
+    c.titles[label] = title
+    c.exercises[label] = f"### {number}{title}\n\n{_body(c, d)}"
+    return c.exercises[label]
 
 
 def _solution(c: "Chapter", d: "Directive") -> str:
     exercise = c.fact(f"{{ref}}`{d.argument}`", d.line) + c.titles.get(d.argument, "")
-    return details(f"Solution to {exercise}", _body(c, d))
+    c.solutions[d.argument] = _body(c, d)
+    return details(f"Solution to {exercise}", c.solutions[d.argument])
 
 
 def _figure(c: "Chapter", d: "Directive") -> str:
@@ -209,5 +212,5 @@ DIRECTIVES: dict[str, Handler] = {
         ["tab-set", "div", "container", "grid", "grid-item", "card-header", "card-footer"], _body
     ),
     **dict.fromkeys(["epigraph", "pull-quote"], lambda c, d: quote("", _body(c, d))),
-    **dict.fromkeys(["toctree", "tableofcontents", "contents", "index"], _removed),
+    **dict.fromkeys(["toctree", "tableofcontents", "contents", "index", "slide"], _removed),
 }

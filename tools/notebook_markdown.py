@@ -166,6 +166,8 @@ class Chapter:
         self.wanted: list[str] = []
         self.numbers = {k: deque(v) for k, v in facts.numbers.items()} if facts else {}
         self.titles: dict[str, str] = {}  # of the exercises, by label
+        self.exercises: dict[str, str] = {}  # as they were converted, by label
+        self.solutions: dict[str, str] = {}  # the same, by the exercise's label
 
     def error(self, line: int, message: str) -> SourceError:
         """An error at a line of the source, counted from 0 as the parser does."""

@@ -1,0 +1,216 @@
+"""Sphinx extension: slides for each chapter, from marks in the chapter's source.
+
+    :::{slide} One claim as the title
+    :figure: fig-name
+    :equation: eq-name
+    - one to four short lines
+
+    Notes: what the lecturer says.
+    :::
+
+A mark shows nothing on the page, in the search, in the notebook or in a book on paper. The HTML
+build makes one deck of each page that has marks, `slides/PAGE.html`: one file that needs no other
+and no network, with the page's own figures and equations. `deck` writes it, `formulas` sets
+its mathematics.
+
+>>> words(nodes.paragraph("", "Two words, ", nodes.math("", "a + b"), nodes.Text(" three.")))
+4
+"""
+
+import posixpath
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.application import Sphinx
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+
+from tools.slides import deck
+from tools.slides.formulas import Formulas
+
+FOLDER = "slides"
+WORDS = 60  # more than this nobody reads while somebody speaks
+NOTES = "Notes:"
+logger = logging.getLogger(__name__)
+
+
+class slide(nodes.General, nodes.Element):
+    """A mark: first its title, then what the slide shows, then the notes."""
+
+
+class Slide(SphinxDirective):
+    """The directive ``slide``: its argument is the title, its content the lines and the notes."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+    has_content = True
+    option_spec: ClassVar = {
+        "figure": directives.unchanged_required,
+        "equation": directives.unchanged_required,
+    }
+
+    def run(self) -> list[nodes.Node]:
+        """Return the mark; the page is marked too, so that it gets a link to its slides."""
+        mark = slide("", **self.options)
+        self.set_source_info(mark)
+        title, messages = self.state.inline_text(self.arguments[0], self.lineno)
+        mark += nodes.inline("", "", *title)
+        self.state.nested_parse(self.content, self.content_offset, mark)
+        self.env.metadata[self.env.docname]["slides"] = True
+        return [mark, *messages]
+
+
+def words(node: nodes.Node) -> int:
+    """How many words a node shows; a formula counts as one."""
+    formulas = list(node.findall(nodes.math))
+    texts = (text for text in node.findall(nodes.Text) if text.parent not in formulas)
+    return len(formulas) + sum(len(text.astext().split()) for text in texts)
+
+
+def parts(mark: slide) -> tuple[nodes.Element, list[nodes.Element], list[nodes.Element]]:
+    """The title, the content and the notes of a mark, the notes without the word that opens them.
+
+    Raises:
+        ValueError: the slide shows nothing, or too much, or its notes would be shown.
+    """
+    title, *rest = [child for child in mark.children if isinstance(child, nodes.Element)]
+    starts = [at for at, child in enumerate(rest) if child.astext().startswith(NOTES)]
+    shown, notes = (rest[: starts[0]], rest[starts[0] :]) if starts else (rest, [])
+    if any(NOTES in child.astext() for child in shown):
+        raise ValueError(f"'{NOTES}' would be shown: put an empty line before it")
+    if not shown and "figure" not in mark and "equation" not in mark:
+        raise ValueError("the slide shows nothing: give it a line, a figure or an equation")
+    if notes:
+        said = next(notes[0].findall(nodes.Text))
+        said.parent.replace(said, nodes.Text(said.removeprefix(NOTES).lstrip()))
+    count = words(title) + sum(map(words, shown))
+    if count > WORDS:
+        raise ValueError(f"the slide has {count} words, expected at most {WORDS}: split it")
+    return title, shown, notes
+
+
+def figure(doctree: nodes.document, name: str) -> nodes.image:
+    """The image of the figure with a name.
+
+    Raises:
+        ValueError: the page has no such figure, or it is no image.
+    """
+    found = {
+        identifier: node for node in doctree.findall(nodes.figure) for identifier in node["ids"]
+    }
+    if name not in found:
+        raise ValueError(f"the page has no figure {name!r}; it has {', '.join(found) or 'none'}")
+    for image in found[name].findall(nodes.image):
+        return image
+    raise ValueError(f"the figure {name!r} holds no image")
+
+
+def equation(doctree: nodes.document, label: str) -> nodes.math_block:
+    """The displayed equation with a label.
+
+    Raises:
+        ValueError: the page has no such equation.
+    """
+    found = {node.get("label"): node for node in doctree.findall(nodes.math_block)}
+    if label not in found:
+        known = ", ".join(name for name in found if name) or "none"
+        raise ValueError(f"the page has no equation {label!r}; it has {known}")
+    return found[label]
+
+
+class Page:
+    """What the slides of one page are made from.
+
+    Args:
+        app: the build.
+        docname: the page.
+        doctree: its content, with every reference resolved.
+        formulas: sets mathematics.
+    """
+
+    def __init__(
+        self, app: Sphinx, docname: str, doctree: nodes.document, formulas: Formulas
+    ) -> None:
+        self.app, self.docname, self.doctree, self.formulas = app, docname, doctree, formulas
+        self.address = f"../{docname}.html"  # of the page, from its deck
+
+    def html(self, *content: nodes.Element) -> str:
+        """Nodes as HTML that stands on its own: formulas set, links seen from the deck."""
+        box = nodes.container("", *(node.deepcopy() for node in content))
+        for formula in list(box.findall(nodes.math)):
+            formula.replace_self(nodes.raw("", self.formulas.html(formula.astext()), format="html"))
+        for block in list(box.findall(nodes.math_block)):
+            shown = self.formulas.html(block.astext(), display=True)
+            block.replace_self(nodes.raw("", shown, format="html"))
+        for link in box.findall(nodes.reference):
+            target = link.attributes.pop("refid", "")
+            target = f"#{target}" if target else link.get("refuri", "")
+            if "://" not in target:
+                folder = "" if target.startswith("#") else posixpath.dirname(self.address) + "/"
+                target = (folder or self.address) + target
+            link["refuri"] = target
+        builder: Any = self.app.builder
+        parts = (builder.render_partial(child)["fragment"] for child in list(box.children))
+        return "".join(parts).replace(" %", "\u00a0%")  # a line must not start with the sign
+
+    def slide(self, mark: slide) -> deck.Slide:
+        """One slide.
+
+        Raises:
+            ValueError: the mark cannot be a slide.
+        """
+        title, shown, notes = parts(mark)
+        result = deck.Slide(self.html(title), self.html(*shown), self.html(*notes))
+        if label := mark.get("equation"):
+            block = equation(self.doctree, label)
+            result.equation = self.formulas.html(block.astext(), display=True)
+            result.number = block.get("number")
+        if name := mark.get("figure"):
+            image = figure(self.doctree, name)
+            result.figure = deck.Figure(Path(self.app.srcdir, image["uri"]), image["alt"])
+        return result
+
+
+def take(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take the marks out of a page and, for the HTML book, write its deck."""
+    marks = list(doctree.findall(slide))
+    for mark in marks:
+        mark.parent.remove(mark)
+    if not marks or app.builder.name != "html":
+        return
+    slides = []
+    with Formulas() as formulas:
+        page = Page(app, docname, doctree, formulas)
+        for mark in marks:
+            try:
+                slides.append(page.slide(mark))
+            except ValueError as error:
+                logger.warning("slide: %s", error, location=mark)
+    title = next(doctree.findall(nodes.title)).astext()
+    path = Path(app.outdir, FOLDER, posixpath.basename(docname)).with_suffix(".html")
+    deck.write(path, slides, title=title, chapter=page.address, config=app.config)
+
+
+def add_link(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Put a link to its slides into the header of a page."""
+    if "slides" not in app.env.metadata.get(page, {}):
+        return
+    button = {
+        "type": "link",
+        "url": "../" * page.count("/") + f"{FOLDER}/{posixpath.basename(page)}.html",
+        "tooltip": "Slides of this chapter",
+        "icon": "fas fa-person-chalkboard",
+        "label": "slides",
+    }
+    context.setdefault("header_buttons", []).append(button)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    app.add_node(slide)
+    app.add_directive("slide", Slide)
+    app.connect("doctree-resolved", take)
+    app.connect("html-page-context", add_link, priority=800)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

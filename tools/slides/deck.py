@@ -1,0 +1,123 @@
+"""A deck of slides as one HTML file, presented by reveal.js.
+
+reveal.js (keys, touch, speaker notes, overview, print) comes with `sphinx-revealjs`. What the
+deck looks like is in `deck.css`, its frame in `deck.html`, both beside this module.
+"""
+
+import base64
+import importlib.resources
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from PIL import Image
+from pygments.formatters import HtmlFormatter
+
+from tools.slim import packed
+
+WIDE = 1.9  # a figure wider than this, in heights, stands below the text and not beside it
+
+
+@dataclass
+class Figure:
+    """A picture: its file and its text for those who cannot see it."""
+
+    path: Path
+    alt: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        with Image.open(self.path) as image:
+            return image.size
+
+    @property
+    def ratio(self) -> float:
+        """Width over height."""
+        width, height = self.size
+        return width / height
+
+    @property
+    def data(self) -> str:
+        """The file as a `data:` address, packed as the site's figures are."""
+        picture = packed(self.path.read_bytes())
+        return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+
+
+@dataclass
+class Slide:
+    """One slide; the texts are HTML."""
+
+    title: str
+    text: str
+    notes: str
+    equation: str = ""
+    number: int | None = None
+    figure: Figure | None = None
+
+    @property
+    def layout(self) -> str:
+        """How the slide is laid out: the class of its section."""
+        if self.figure is None:
+            return "plain"
+        if not self.text and not self.equation:
+            return "alone"
+        return "above" if self.figure.ratio > WIDE else "beside"
+
+
+def reveal(path: str) -> str:
+    """A file of reveal.js."""
+    folder = importlib.resources.files("sphinx_revealjs").joinpath("_static", "revealjs")
+    return folder.joinpath(path).read_text(encoding="utf-8")
+
+
+def script(text: str) -> str:
+    r"""A script as it may stand in a page: no string in it can end it.
+
+    >>> script('write("<!-- </script>")')
+    'write("<\\!-- <\\/script>")'
+    """
+    return re.sub(r"<(?=/script|!--)", r"<\\", text)
+
+
+def styles(config: Any) -> str:
+    """The style sheets of reveal.js, of a deck and of code in it, in the page's colours."""
+    own = Path(__file__).with_name("deck.css").read_text(encoding="utf-8")
+    options = config.html_theme_options
+    light, dark = (
+        HtmlFormatter(style=options[f"pygments_{theme}_style"]).get_style_defs(".highlight")
+        for theme in ("light", "dark")
+    )
+    dark = f"@media (prefers-color-scheme: dark) {{ {dark} }}"
+    return "\n".join([reveal("dist/reset.css"), reveal("dist/reveal.css"), light, dark, own])
+
+
+def write(path: Path, slides: Sequence[Slide], title: str, chapter: str, config: Any) -> None:
+    """Write a deck.
+
+    Args:
+        path: the file.
+        slides: what comes between the first slide and the last.
+        title: of the chapter.
+        chapter: address of the chapter's page, from the deck.
+        config: Sphinx's.
+    """
+    template = Path(__file__).with_name("deck.html").read_text(encoding="utf-8")
+    html = jinja2.Environment(autoescape=False, trim_blocks=True).from_string(template)
+    text = html.render(
+        slides=slides,
+        title=title,
+        plain=re.sub("<[^>]*>", "", title),
+        chapter=chapter,
+        book=config.html_title or config.project,
+        author=config.author,
+        copyright=config.copyright,
+        language=config.language,
+        styles=styles(config),
+        scripts=[script(reveal(name)) for name in ("dist/reveal.js", "plugin/notes/notes.js")],
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
