@@ -1,0 +1,177 @@
+"""A release: what refuses a tag, what is said of a version, and which files go with it."""
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from datetime import date
+
+import pytest
+import yaml
+from conftest import ROOT
+
+from tools import release
+
+FILES = ("pyproject.toml", "CITATION.cff", "CHANGELOG.md", "_config.yml")
+TAG = f"v{release.version(ROOT)}"
+
+
+def read(root, name):
+    return (root / name).read_text(encoding="utf-8")
+
+
+def change(root, name, old, new):
+    text = read(root, name)
+    assert old in text
+    (root / name).write_text(text.replace(old, new), encoding="utf-8")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """What a release is checked by, with an address that is no placeholder."""
+    for name in FILES:
+        shutil.copy(ROOT / name, tmp_path)
+    config = yaml.safe_load(read(tmp_path, "_config.yml"))
+    change(tmp_path, "_config.yml", config["repository"]["url"], "https://github.com/a/b")
+    release.copy_address(tmp_path)
+    return tmp_path
+
+
+def test_this_tree_may_be_released_once_it_has_an_address():
+    placeholder = f"the address in _config.yml is still {release.PLACEHOLDER}: put yours"
+    assert set(release.problems(ROOT, TAG)) <= {placeholder}
+
+
+def test_the_tag_of_the_version_is_taken(tree):
+    assert release.problems(tree, TAG) == []
+
+
+@pytest.mark.parametrize("tag", ["v9.9.9", TAG[1:], f"{TAG}rc1", "main"])
+def test_a_tag_of_another_version_is_refused(tree, tag):
+    (problem,) = release.problems(tree, tag)
+    assert f"must be {TAG}" in problem
+    assert tag in problem
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words"),
+    [
+        ("CITATION.cff", f"version: {TAG[1:]}", "version: 0.0.1", "version in CITATION.cff"),
+        ("CITATION.cff", "date-released: 2", "date-released: x2", "must be a date"),
+        ("CITATION.cff", "com/a/b", "com/a/c", "make notebooks"),
+        ("CHANGELOG.md", f"## {TAG[1:]}", "## 0.0.1", "CHANGELOG.md must have a section"),
+        ("_config.yml", "com/a/b", release.PLACEHOLDER, f"is still {release.PLACEHOLDER}"),
+    ],
+)
+def test_a_tree_that_does_not_fit_is_refused_with_the_remedy(tree, name, old, new, words):
+    change(tree, name, old, new)
+    assert words in "\n".join(release.problems(tree, TAG))
+
+
+def test_the_check_fails_with_the_reasons_on_standard_error(capsys):
+    assert release.main(["check", "v9.9.9"]) == 1
+    assert "got v9.9.9" in capsys.readouterr().err
+
+
+def test_the_notes_are_the_section_of_the_version_alone(tree, capsys):
+    change(tree, "CHANGELOG.md", f"## {TAG[1:]}", "## 99.0.0 (2030-01-01)\n\nNew.\n\n## 0.1.0")
+    assert "New." not in release.notes(tree)
+    assert release.notes(tree).startswith("The first version.")
+    assert release.main(["notes"]) == 0
+    assert capsys.readouterr().out == release.notes(ROOT)
+
+
+def test_the_address_is_copied_from_the_one_place_and_nothing_else_changes(tree):
+    before = read(tree, "CITATION.cff")
+    change(tree, "_config.yml", "https://github.com/a/b", "https://github.com/c/d")
+    release.copy_address(tree)
+    assert read(tree, "CITATION.cff") == before.replace("com/a/b", "com/c/d")
+
+
+def test_the_citation_is_complete():
+    citation = yaml.safe_load(read(ROOT, "CITATION.cff"))
+    assert citation["cff-version"] == "1.2.0"
+    assert citation["version"] == TAG[1:]
+    assert type(citation["date-released"]) is date
+    assert citation["license"] == ["MIT", "CC-BY-4.0"]
+    assert citation["repository-code"] == release.address(ROOT), "run `make notebooks`"
+    (paper,) = citation["references"]
+    assert paper["identifiers"][0]["value"] == "10.48550/arXiv.2011.09468"
+    assert len(paper["authors"]) == 6
+
+
+def test_zenodo_is_told_what_the_citation_says():
+    citation = yaml.safe_load(read(ROOT, "CITATION.cff"))
+    zenodo = json.loads(read(ROOT, ".zenodo.json"))
+    assert zenodo["title"] == citation["title"]
+    assert zenodo["description"] == citation["abstract"]
+    assert zenodo["keywords"] == citation["keywords"]
+    assert [person["name"] for person in zenodo["creators"]] == [
+        person["name"] for person in citation["authors"]
+    ]
+    assert (
+        zenodo["related_identifiers"][0]["identifier"]
+        == (citation["references"][0]["identifiers"][0]["value"])
+    )
+    assert "version" not in zenodo, "it takes the tag's"
+
+
+@pytest.fixture
+def built(tree):
+    """A built book in small, which `make_files` can pack."""
+    for name in (
+        "_build/html/index.html",
+        "_build/html/slides/01.html",
+        "_build/gradient-starvation.pdf",
+        "book/01.ipynb",
+        "book/01.md",
+        "results/a.json",
+    ):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_text(name)
+    return tree
+
+
+def test_a_release_has_every_file_and_its_checksum(built, monkeypatch):
+    monkeypatch.setattr(release.subprocess, "run", lambda *_, **__: None)
+    release.make_files(built, built / "dist")
+    stem = f"gradient-starvation-{TAG[1:]}"
+    kinds = {f"{stem}-{kind}.zip" for kind in ("site", "slides", "notebooks", "results")}
+    files = {path.name: path for path in (built / "dist").iterdir()}
+    assert files.keys() == kinds | {f"{stem}.pdf", "SHA256SUMS"}
+    for line in files["SHA256SUMS"].read_text().splitlines():
+        digest, name = line.split("  ")
+        assert hashlib.sha256(files.pop(name).read_bytes()).hexdigest() == digest
+    assert files.keys() == {"SHA256SUMS"}
+    assert zipfile.ZipFile(built / "dist" / f"{stem}-site.zip").namelist() == [
+        "index.html",
+        "slides/01.html",
+    ]
+    notebooks = zipfile.ZipFile(built / "dist" / f"{stem}-notebooks.zip")
+    assert notebooks.namelist() == ["book/01.ipynb"]
+
+
+def test_an_archive_depends_on_its_content_alone(built):
+    archives = []
+    for place in range(2):
+        target = built / f"{place}.zip"
+        release.pack(target, built, built.glob("results/*"))
+        archives.append(target.read_bytes())
+        (built / "results" / "a.json").touch()
+    assert archives[0] == archives[1]
+
+
+def test_nothing_to_pack_is_an_error_that_says_what_to_build(built):
+    shutil.rmtree(built / "_build" / "html" / "slides")
+    with pytest.raises(FileNotFoundError, match=r"slides\.zip.*make book pdf"):
+        release.make_files(built, built / "dist")
+
+
+def test_the_package_builds_both_as_source_and_as_wheel(tmp_path):
+    command = [sys.executable, "-m", "hatchling", "build", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=300)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    version = TAG[1:]
+    assert names == [f"gsutils-{version}-py3-none-any.whl", f"gsutils-{version}.tar.gz"]
