@@ -259,7 +259,7 @@ def test_the_next_mirror_serves_when_the_first_fails(mnist: Server, root: Path, 
     [
         (HTML, "web page"),
         (404, "HTTP 404"),
-        (gzip.compress(b"other"), "another file"),
+        (gzip.compress(b"other", mtime=0), "another file"),
         (gzip.compress(NOISE)[:-9], "damaged gzip"),
         (b"", "another file"),
         (lambda handler: handler.send_ranges(NOISE, upto=20), "broke off"),
