@@ -23,6 +23,7 @@ GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 PAGES = {p.stem: p.read_text(encoding="utf-8") for p in (ROOT / "book").glob("*.md")}
 BACK_MATTER = ("ledger", "running", "errata", "glossary", "references")
 NOT_PROSE = {"code", "code-block", "figure", "image", "math", "raw", "toctree", "bibliography"}
+NOT_PROSE |= {"slide"}  # shows nothing on the page
 LINK = re.compile("\ue000(.*?)\ue001")  # the place of a {term}; between them what it leads to
 
 # Terms that are words of every day, too: where their use as a term begins.
