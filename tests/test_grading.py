@@ -71,6 +71,20 @@ def mark(submit):
     return first
 
 
+# --- the process that forks ---------------------------------------------------------------------
+
+
+@LINUX
+def test_a_student_who_stops_the_process_that_forks_stops_nobody_else(submit, monkeypatch):
+    server = multiprocessing.forkserver._forkserver
+    monkeypatch.setattr(server, "_preload_modules", [])  # importing torch twice takes seconds
+    job = {"path": str(submit(IMPORTS, function(RIGHT))), "assignment": None}
+    for _ in range(2):
+        with Sandbox(job, Limits()) as sandbox:
+            assert list(sandbox.exercises()) == ["linear-margin"]
+        os.kill(server._forkserver_pid, signal.SIGKILL)
+
+
 # --- the book's own solutions -------------------------------------------------------------------
 
 
@@ -106,7 +120,7 @@ HOSTILE = {
         "time",
         "No end after",
     ),
-    "sleep": ("import time\ntime.sleep(1e6)", "time", "No end after 2 s"),
+    "sleep": ("import time\ntime.sleep(1e6)", "time", "No end after 1 s"),
     "10 GiB": ("return np.ones(10 * 2**27).sum()", "memory", "more than 1 GiB"),
     "10 GiB list": ("return len([0] * (10 * 2**27))", "memory", "more than 1 GiB"),
     "10 GiB tensor": (
@@ -170,7 +184,7 @@ def batch(tmp_path_factory):
         content = notebook(IMPORTS, cell(function(body), "exercise-linear-margin"))
         (folder / f"{name}.ipynb").write_text(json.dumps(content))
     (folder / "not JSON.ipynb").write_text("{")
-    words = ["grade", str(folder), "--out", str(out), "--seconds", "1", "--jobs", "2"]
+    words = ["grade", str(folder), "--out", str(out), "--seconds", "0.5", "--jobs", "2"]
     return main(words), out
 
 
@@ -205,13 +219,6 @@ def test_hostile_code_ends_with_its_reason(name, batch):
     assert (first["status"], first["score"]) == (status, 0)
     assert reason in first["message"]
     assert [other["status"] for other in others] == ["missing"] * 2
-
-
-def test_a_student_who_stops_the_process_that_forks_stops_nobody_else(mark):
-    if sys.platform == "linux":
-        mark(IMPORTS, function(RIGHT))
-        os.kill(multiprocessing.forkserver._forkserver._forkserver_pid, signal.SIGKILL)
-    assert mark(IMPORTS, function(RIGHT)).status == "passed"
 
 
 def test_exercises_share_the_time_of_a_notebook(submit):
@@ -300,6 +307,14 @@ def test_an_answer_in_a_cell_below_the_stub_counts(mark):
 
 def test_a_copy_of_the_stub_below_the_answer_does_not_count(mark):
     assert mark(IMPORTS, function(RIGHT), cell(STUB, "exercise-linear-margin")).status == "passed"
+
+
+def test_a_locked_test_of_nbgrader_below_the_answer_is_not_the_answer(mark):
+    test = "assert checks.linear_margin(linear_margin).passed"
+    locked = cell(test, nbgrader={"locked": True, "grade": True, "grade_id": "a"})
+    for code, status in ((function(RIGHT), "passed"), (STUB, "unsolved")):
+        found = mark(IMPORTS, cell(code, "exercise-linear-margin", points=2), locked)
+        assert (found.status, found.cell, found.points) == (status, 1, 1)
 
 
 def test_a_call_in_a_comment_is_no_call(mark):

@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +64,23 @@ def chapters(root: Path) -> dict[str, Path]:
     return found
 
 
-def addresses(root: Path) -> tuple[str, str, str]:
-    """The repository, the published pages and the files at the release tag, from `_config.yml`.
+@dataclass(frozen=True)
+class Addresses:
+    """Where notebooks find things.
+
+    Attributes:
+        package: what pip installs to get the package, from the release tag.
+        pages: the published pages.
+        files: the repository's files at the release tag.
+    """
+
+    package: str
+    pages: str
+    files: str
+
+
+def addresses(root: Path) -> Addresses:
+    """The addresses that follow from `_config.yml`.
 
     Raises:
         ValueError: the repository is not on GitHub.
@@ -77,8 +93,12 @@ def addresses(root: Path) -> tuple[str, str, str]:
         )
     owner, name = repository.split("/")[-2:]
     pages = config.get("html", {}).get("baseurl") or f"https://{owner.lower()}.github.io/{name}"
-    files = f"https://raw.githubusercontent.com/{owner}/{name}/v{gsutils.__version__}/"
-    return repository, pages.rstrip("/") + "/", files
+    release = f"v{gsutils.__version__}"
+    return Addresses(
+        package=f"gsutils @ git+{repository}@{release}",
+        pages=pages.rstrip("/") + "/",
+        files=f"https://raw.githubusercontent.com/{owner}/{name}/{release}/",
+    )
 
 
 # Code that the page hides is folded in Colab and in Jupyter too: a click opens it.
@@ -130,10 +150,9 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
 
 
 def opening(
-    chapter: Chapter, settings: dict[str, Any], repository: str, says: bool
+    chapter: Chapter, settings: dict[str, Any], package: str, says: bool
 ) -> list[nbformat.NotebookNode]:
     """The cells that install the package in Colab and name the device and the time."""
-    package = f"gsutils @ git+{repository}@v{gsutils.__version__}"
     costs = {key: str(value) for key, value in settings.get("cost", {}).items()}
     if unknown := set(costs) - {"cpu", "gpu"}:
         raise chapter.error(0, f"gsbook.cost holds {sorted(unknown)}: expected cpu and gpu")
@@ -150,7 +169,7 @@ def opening(
     ]
 
 
-def notebook(chapter: Chapter, text: str, repository: str) -> str:
+def notebook(chapter: Chapter, text: str, package: str) -> str:
     """The notebook made from a chapter's text, as the text of its file.
 
     Raises:
@@ -165,7 +184,7 @@ def notebook(chapter: Chapter, text: str, repository: str) -> str:
     title += f"\n\n*A chapter of an executable book: [read it online]({chapter.site.page}).*"
     body[0].source = rest.strip("\n")
     says = any(cell.source.startswith("say(r") for cell in body)
-    head = [nbformat.v4.new_markdown_cell(title), *opening(chapter, settings, repository, says)]
+    head = [nbformat.v4.new_markdown_cell(title), *opening(chapter, settings, package, says)]
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -193,22 +212,28 @@ def make(root: Path) -> dict[Path, str]:
     Raises:
         SourceError: a chapter holds something that has no place in a notebook.
     """
-    repository, pages, files = addresses(root)
+    return {path: text for path, (_, text) in convert(root, addresses(root)).items()}
+
+
+def convert(root: Path, online: Addresses) -> dict[Path, tuple[Chapter, str]]:
+    """Each chapter of the book in `root` as it was converted, and its notebook, by path.
+
+    Raises:
+        SourceError: a chapter holds something that has no place in a notebook.
+    """
     config = notebook_numbers.settings(root)
     md = parser(notebook_numbers.parser_settings(config))
     macros = config.get("mathjax3_config", {}).get("tex", {}).get("macros", {})
     found = chapters(root)
 
-    def convert(name: str, facts: Facts | None) -> tuple[Chapter, str]:
+    def one(name: str, facts: Facts | None) -> tuple[Chapter, str]:
         source = found[name].relative_to(root).as_posix()
-        chapter = Chapter(source, Site(pages, files, name), md, facts, macros)
-        return chapter, notebook(chapter, found[name].read_text(encoding="utf-8"), repository)
+        chapter = Chapter(source, Site(online.pages, online.files, name), md, facts, macros)
+        return chapter, notebook(chapter, found[name].read_text(encoding="utf-8"), online.package)
 
-    wanted = {name: convert(name, None)[0].wanted for name in found}
-    facts = notebook_numbers.read_book(root, config, wanted, pages, files)
-    return {
-        path.with_suffix(".ipynb"): convert(name, facts[name])[1] for name, path in found.items()
-    }
+    wanted = {name: one(name, None)[0].wanted for name in found}
+    facts = notebook_numbers.read_book(root, config, wanted, online.pages, online.files)
+    return {path.with_suffix(".ipynb"): one(name, facts[name]) for name, path in found.items()}
 
 
 def differing(root: Path) -> list[Path]:

@@ -70,6 +70,12 @@ class _Cell:
         return found | {name.replace("_", "-") for name in _CALL.findall(text)}
 
     @property
+    def is_locked(self) -> bool:
+        """Whether nbgrader keeps a cell as it was handed out: it tests an answer and has none."""
+        nbgrader = self.metadata.get("nbgrader")
+        return isinstance(nbgrader, dict) and nbgrader.get("locked") is True
+
+    @property
     def is_stub(self) -> bool:
         """Whether the functions of a cell hold nothing yet."""
         functions = (
@@ -107,7 +113,8 @@ def read(path: Path) -> Any:
 def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
     """Return the exercises of a notebook by the names of their checks.
 
-    Of several cells for one exercise the last counts that is more than the stub.
+    Of several cells for one exercise the last counts that is more than the stub, and that is not
+    one of nbgrader's tests.
 
     Args:
         notebook: what `read` returned.
@@ -122,6 +129,7 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
     statements = {cell.place: _statements([cell]) for cell in cells}
     found = {}
     for name, of_this in candidates.items():
+        of_this = [c for c in of_this if not c.is_locked] or of_this
         cell = next((c for c in reversed(of_this) if not c.is_stub), of_this[-1])
         before = [s for place in statements if place < cell.place for s in statements[place]]
         after = [s for place in statements if place > cell.place for s in statements[place]]

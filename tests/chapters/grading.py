@@ -1,0 +1,11 @@
+"""The page on grading: no exercises of its own, no core cells, no results."""
+
+PAGE = "grading"
+CORE: dict = {}
+RIGHT: dict = {}
+WRONG: dict = {}
+GIVEAWAYS: dict = {}
+
+ALLOWED = [
+    "nbgrader 0.9.6",  # the version that was tried
+]

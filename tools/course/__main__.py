@@ -1,0 +1,67 @@
+"""Make a course of the book.
+
+    python -m tools.course [course.yml] [--out DIR]
+
+The book must be built (``make book``): its executed cells are used again. What is made replaces
+what an earlier run made; see `editions`.
+"""
+
+import argparse
+import os
+import sys
+import time
+from pathlib import Path
+
+from tools import book
+from tools.course import editions, source
+from tools.course.settings import Course, CourseError, load
+
+MARK = ".course"  # in the folder of a course: what it was made from
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make a course; the exit status is 0 when it is good to hand out."""
+    parser = argparse.ArgumentParser(prog="python -m tools.course")
+    add = parser.add_argument
+    add("course", nargs="?", type=Path, default=book.ROOT / "course.yml", metavar="course.yml")
+    add("--out", type=Path, default=book.BUILD / "course", help="default: _build/course")
+    options = parser.parse_args(arguments)
+    out: Path = options.out
+    try:
+        chapters = source.chapters(book.ROOT)
+        course = load(options.course, chapters)
+        if not book.STAMP.is_file():
+            raise CourseError("The book is not built: type make book, then this again.")
+        took = _make(course, out)
+    except (OSError, ValueError, editions.BuildError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{course.title}, {course.term}: {took}")
+    for folder in editions.FOLDERS:
+        if (out / folder).is_dir():
+            print(f"  {os.path.relpath(out / folder)}")
+    if not (out / "slides").is_dir():
+        print("  no slides: the book has none in _build/html/slides")
+    shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
+    print(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
+    return 0
+
+
+def _make(course: Course, out: Path) -> str:
+    """Make a course unless it is up to date; return what was done."""
+    mark, stamp = out / MARK, editions.stamp(course)
+    if mark.is_file():
+        if mark.read_text(encoding="utf-8") == stamp:
+            return "up to date"
+    elif out.exists() and any(out.iterdir()):
+        raise CourseError(f"{out} has other files: name a folder that is new or empty")
+    out.mkdir(parents=True, exist_ok=True)
+    mark.write_text("", encoding="utf-8")  # until all of it is there
+    started = time.monotonic()
+    editions.make(course, out)
+    mark.write_text(stamp, encoding="utf-8")
+    return f"made in {time.monotonic() - started:.0f} s"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

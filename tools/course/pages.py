@@ -1,0 +1,160 @@
+"""What the sites of a course get besides the book: their home pages, in MyST."""
+
+import re
+from collections.abc import Collection
+from html import escape
+
+from tools.course.settings import Course, Week, day
+from tools.identity import Provenance
+
+STUDENT = """\
+# {title}
+
+**{term}**
+
+{schedule}
+
+Hand in each problem set as a notebook, by the end of its day. Its page has a button to download it.
+{links}
+"""
+
+INSTRUCTOR = """\
+# {title}
+
+**{term}, edition for instructors.** It has every solution and the answer keys: do not hand it out.
+
+{schedule}
+
+{notes}{links}
+## The folders beside this one
+
+| folder | holds |
+|:--|:--|
+| `student/` | the site for students, without the solutions that `course.yml` hides{published} |
+| `problem-sets/` | the notebooks that students hand in |
+| `answer-key/` | the same notebooks with the answers |
+| `slides/` | the slides, each a file that needs nothing else |
+
+To grade what came back for the first problem set:
+
+```bash
+python -m gsutils grade submissions/ --assignment problem-sets/{first}.ipynb
+```
+
+To show more solutions, change `release` in `course.yml` and type `make course` again.
+"""
+
+KEY = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}: answer key</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; padding: 1rem }}
+table {{ border-collapse: collapse; width: 100% }}
+th, td {{ text-align: left; padding: .5rem; border-top: 1px solid #8a94a0 }}
+</style>
+</head>
+<body>
+<h1>{title}: answer key</h1>
+<p>{term}. Not for students.</p>
+<table>
+<tr><th>week</th><th>due</th><th>points</th><th>to read</th><th>notebook</th></tr>
+{rows}
+</table>
+</body>
+</html>
+"""
+
+
+def footer(course: Course, book: Provenance) -> str:
+    """Return the last lines of a page, without links to the book's repository and its solutions."""
+    commit = f", commit {book.commit}" if book.commit else ""
+    return (
+        f"<p>{escape(course.title)}, {escape(course.term)}. Made from Gradient Starvation, an "
+        f"executable book, version {escape(book.version)}{commit}. Text and figures "
+        '<a href="https://creativecommons.org/licenses/by/4.0/">CC BY 4.0</a>, code MIT.</p>'
+    )
+
+
+def home(
+    course: Course, instructor: bool = False, slides: Collection[str] = (), notes: str = ""
+) -> str:
+    """Return the home page of a site.
+
+    Args:
+        course: what it is about.
+        instructor: for the instructor's edition.
+        slides: the names of the chapters that have slides.
+        notes: name of the page of teaching notes, "" where there is none.
+    """
+    return (INSTRUCTOR if instructor else STUDENT).format(
+        title=plain(course.title),
+        term=plain(course.term),
+        schedule=schedule(course, instructor, slides),
+        links=_links(course),
+        notes=f"{{doc}}`Teaching notes <{notes}>`: goals, schedules, hours.\n\n" if notes else "",
+        published=f"; publish it at <{course.site}>",
+        first=course.sets[0].name if course.sets else "week-01",
+    )
+
+
+def schedule(course: Course, instructor: bool = False, slides: Collection[str] = ()) -> str:
+    """Return the table of the weeks."""
+    head = ["week", "chapters", "problem set", "due", "answer key" if instructor else "solutions"]
+    rows = [head, [":--"] * len(head)]
+    for week in course.weeks:
+        chapters = [
+            f"{{doc}}`/book/{chapter.name}`" + _slides(chapter.name) * (chapter.name in slides)
+            for chapter in week.chapters
+        ]
+        topic = f"{plain(week.topic)}<br>" if week.topic else ""
+        began = f"**{week.number}**<br>{week.begins.day} {week.begins:%b}"
+        cells = [began, topic + "<br>".join(chapters), "–", "–", "–"]
+        if week.exercises:
+            points = sum(worth for _, worth in week.exercises)
+            cells[2] = f"{{doc}}`{points:g} points </problem-sets/{week.name}>`"
+            cells[3] = f"{week.due:%a} {week.due.day} {week.due:%b}" if week.due else "–"
+            answers = f"{{doc}}`answers </answer-key/{week.name}>`"
+            cells[4] = answers if instructor else _shown(course, week)
+        rows.append(cells)
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _slides(chapter: str) -> str:
+    return f' (<a href="slides/{chapter}.html">slides</a>)'
+
+
+def _shown(course: Course, week: Week) -> str:
+    """Return whether the solutions of a week's exercises are in the chapters."""
+    hidden = [exercise.label in course.hidden for exercise, _ in week.exercises]
+    return "later" if all(hidden) else "some" if any(hidden) else "in the chapters"
+
+
+def _links(course: Course) -> str:
+    lines = [f"- [{plain(words)}]({address})" for words, address in course.more.items()]
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
+
+
+def key(course: Course) -> str:
+    """Return the page of the answer keys, complete in itself."""
+    rows = "\n".join(
+        f"<tr><td>{week.number}</td><td>{day(week.due) if week.due else ''}</td>"
+        f"<td>{sum(points for _, points in week.exercises):g}</td>"
+        f'<td><a href="../instructor/answer-key/{week.name}.html">answers</a></td>'
+        f'<td><a href="{week.name}.ipynb">{week.name}.ipynb</a></td></tr>'
+        for week in course.sets
+    )
+    return KEY.format(title=escape(course.title), term=escape(course.term), rows=rows)
+
+
+def plain(text: str) -> str:
+    r"""Return text of a teacher's as MyST that shows just that.
+
+    >>> print(plain("Bias | *and* {variance}"))
+    Bias \| \*and\* \{variance\}
+    """
+    return re.sub(r"([\\`*_{}\[\]<>$|#~^])", r"\\\1", " ".join(text.split()))
