@@ -7,17 +7,25 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COLAB := .colab
 PORT ?= 8000
+COURSE ?= course.yml
+# Tests that drive a browser, or hold programs to a time, have the machine to themselves.
+ALONE := $(wildcard $(addprefix tests/test_,grading.py look.py pages*.py pdf.py \
+  playground*.py slides.py weight.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Keep freed memory instead of giving it back at every training step: a quarter faster with glibc.
 export MALLOC_TOP_PAD_ = 67108864
 export MALLOC_TRIM_THRESHOLD_ = 268435456
 
-.PHONY: help book test notebooks serve lock clean
+.PHONY: help book course pdf test colab links notebooks serve lock clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make book        build the book into _build/html (the first time, install what it needs)"
+	@echo "make course      a course made of the book, from course.yml (COURSE=my.yml: from another)"
+	@echo "make pdf         print the whole book into _build/gradient-starvation.pdf"
 	@echo "make test        lint, types, unit tests, page tests, and every notebook as in Colab"
+	@echo "make colab       every notebook in the versions that Colab publishes (from the network)"
+	@echo "make links       every link to another site (from the network)"
 	@echo "make notebooks   write book/*.ipynb from book/*.md"
 	@echo "make serve       read the built book at http://localhost:$(PORT)"
 	@echo "make lock        write requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)"
@@ -35,16 +43,38 @@ $(INSTALLED): requirements.txt pyproject.toml
 book: $(INSTALLED)
 	@$(BIN)/python -m tools.book
 
+course: book
+	@$(BIN)/python -m tools.course $(COURSE)
+
+pdf: book
+	@$(BIN)/python -m tools.pdf
+
 test: book
+	@$(BIN)/python -m tools.course
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m tools.colab
+	JUPYTER_PATH=$(COLAB)/share/jupyter $(BIN)/python -m pytest -q \
+	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
+	$(BIN)/python -m tools.colab --report
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile \
+	  gsutils tools tests $(addprefix --ignore=,$(ALONE))
+	$(BIN)/python -m pytest $(ALONE)
+
+# ARGS=--borrow-torch: with the PyTorch that is here, which saves a download of gigabytes
+colab: $(INSTALLED)
+	$(BIN)/python -m tools.colab --pinned $(ARGS)
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(BIN)/python -m pytest \
-	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 gsutils tools tests $(COLAB)/run
+	  --nbmake --nbmake-kernel=gs-colab-pinned --nbmake-timeout=900 --overwrite $(COLAB)/run
+	$(BIN)/python -m tools.colab --report
+
+links: $(INSTALLED)
+	@$(BIN)/python -m tools.links
 
 notebooks: $(INSTALLED)
 	@$(BIN)/python -m tools.notebooks
+	@$(BIN)/python -m tools.release address
 
 serve: book
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
