@@ -128,6 +128,7 @@ def tab_through(page):
     `missed` controls; and those whose focus cannot be seen: `unseen`, without a ring, and
     `covered`, behind something else.
     """
+    page.mouse.move(0, 0)  # what it points at shows more controls
     page.evaluate(_WATCH)
     for press in range(page.evaluate("tabs.count + 400")):
         page.keyboard.press("Tab")
