@@ -32,7 +32,7 @@ from sphinx.application import Sphinx
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
 # The fewest colours are taken that change a picture by at most this much (root mean square of the
 # levels 0 to 255).
-COLOURS, TOLERANCE = (128, 256), 1.5
+COLOURS, TOLERANCE = (128, 256), 2.5
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
 _ICON_RULE = re.compile(r"(?:\.fa-[a-z0-9-]+::?before,?)+\{[^{}]*\}")

@@ -106,7 +106,10 @@ def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
         (edition / f"{NOTES}.md").unlink(missing_ok=True)
     for page in (edition / "book").rglob("*.md"):
         name = page.relative_to(edition).as_posix()
-        page.write_text(change(page.read_text(encoding="utf-8"), name), encoding="utf-8")
+        text = change(page.read_text(encoding="utf-8"), name)
+        if edition.name == "student":  # the landing page's door for teachers leads elsewhere
+            text = text.replace(f":link: {Path(NOTES).name}\n", ":link: grading\n")
+        page.write_text(text, encoding="utf-8")
 
 
 def _convert(edition: Path, online: Addresses) -> sets.Converted:
