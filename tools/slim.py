@@ -118,16 +118,26 @@ def packed(picture: bytes) -> bytes:
     return min(picture, stream.getvalue(), key=len)
 
 
+def memory(app: Sphinx) -> Path:
+    """The folder of the pictures that were packed before: beside the cache of executed cells."""
+    cache = getattr(app.config, "nb_execution_cache_path", "")
+    return Path(cache or app.outdir).with_name(".pictures")
+
+
+def remembered(picture: bytes, memory: Path) -> bytes:
+    """The PNG `picture` packed, from the folder `memory` if it has been packed before."""
+    settings = f"{COLOURS} {TOLERANCE}".encode()
+    known = memory / f"{hashlib.sha256(settings + picture).hexdigest()}.png"
+    if not known.is_file():
+        memory.mkdir(parents=True, exist_ok=True)
+        known.write_bytes(packed(picture))
+    return known.read_bytes()
+
+
 def slim_pictures(folder: Path, memory: Path) -> None:
-    """Pack the PNG files of a folder, unless `memory` holds the packed ones from before."""
-    memory.mkdir(parents=True, exist_ok=True)
+    """Pack the PNG files of a folder."""
     for path in folder.glob("*.png"):
-        picture = path.read_bytes()
-        settings = f"{COLOURS} {TOLERANCE}".encode()
-        known = memory / f"{hashlib.sha256(settings + picture).hexdigest()}.png"
-        if not known.is_file():
-            known.write_bytes(packed(picture))
-        path.write_bytes(known.read_bytes())
+        path.write_bytes(remembered(path.read_bytes(), memory))
 
 
 def slim_site(app: Sphinx, exception: Exception | None) -> None:
@@ -145,7 +155,7 @@ def slim_site(app: Sphinx, exception: Exception | None) -> None:
     for script in (site / "_static").rglob("*theme.js"):
         used |= icons_of(script.read_text(encoding="utf-8"))
     slim_icons(site / "_static", used)
-    slim_pictures(site / "_images", site.with_name(".pictures"))
+    slim_pictures(site / "_images", memory(app))
 
 
 def load_parts(app: Sphinx, config: Any) -> None:

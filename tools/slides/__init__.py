@@ -27,6 +27,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
+from tools import slim
 from tools.slides import deck
 from tools.slides.formulas import Formulas
 
@@ -169,7 +170,8 @@ class Page:
             result.number = block.get("number")
         if name := mark.get("figure"):
             image = figure(self.doctree, name)
-            result.figure = deck.Figure(Path(self.app.srcdir, image["uri"]), image["alt"])
+            path, memory = Path(self.app.srcdir, image["uri"]), slim.memory(self.app)
+            result.figure = deck.Figure(path, image["alt"], memory)
         return result
 
 

@@ -16,17 +16,18 @@ import jinja2
 from PIL import Image
 from pygments.formatters import HtmlFormatter
 
-from tools.slim import packed
+from tools import slim
 
 WIDE = 1.9  # a figure wider than this, in heights, stands below the text and not beside it
 
 
 @dataclass
 class Figure:
-    """A picture: its file and its text for those who cannot see it."""
+    """A picture: its file, its text for those who cannot see it, and the folder of packed ones."""
 
     path: Path
     alt: str
+    memory: Path
 
     @property
     def size(self) -> tuple[int, int]:
@@ -43,7 +44,7 @@ class Figure:
     @property
     def data(self) -> str:
         """The file as a `data:` address, packed as the site's figures are."""
-        picture = packed(self.path.read_bytes())
+        picture = slim.remembered(self.path.read_bytes(), self.memory)
         return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
 
 
