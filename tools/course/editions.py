@@ -62,6 +62,8 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         student, instructor = Path(folder, "student"), Path(folder, "instructor")
         _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
         _copy(root, instructor, lambda text, name: source.opened(text))
+        if notes:
+            _leave_out(notes, student, instead="grading")
         stripped = _convert(student, Addresses(course.package, f"{course.site}/", online.files))
         full = _convert(instructor, online)
         tasks = sets.tasks(course, stripped, full)
@@ -102,14 +104,23 @@ def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
             shutil.copytree(root / name, edition / name, ignore=skipped)
         elif (root / name).is_file():
             shutil.copyfile(root / name, edition / name)
-    if edition.name == "student":
-        (edition / f"{NOTES}.md").unlink(missing_ok=True)
     for page in (edition / "book").rglob("*.md"):
         name = page.relative_to(edition).as_posix()
-        text = change(page.read_text(encoding="utf-8"), name)
-        if edition.name == "student":  # the landing page's door for teachers leads elsewhere
-            text = text.replace(f":link: {Path(NOTES).name}\n", ":link: grading\n")
-        page.write_text(text, encoding="utf-8")
+        page.write_text(change(page.read_text(encoding="utf-8"), name), encoding="utf-8")
+
+
+def _leave_out(page: str, edition: Path, instead: str) -> None:
+    """Take a page out of an edition: the landing page's link to it leads to another `instead`."""
+    toc = yaml.safe_load((edition / "_toc.yml").read_text(encoding="utf-8"))
+    for part in toc["parts"]:
+        part["chapters"] = [c for c in part["chapters"] if c["file"] != f"{page}.md"]
+    _dump(toc, edition / "_toc.yml")
+    (edition / f"{page}.md").unlink()
+    landing = edition / toc["root"]
+    text = landing.read_text(encoding="utf-8").replace(
+        f":link: {Path(page).name}\n", f":link: {instead}\n"
+    )
+    landing.write_text(text, encoding="utf-8")
 
 
 def _convert(edition: Path, online: Addresses) -> sets.Converted:
@@ -152,9 +163,6 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
         if files := sorted((edition / folder).glob("*.ipynb")):
             chapters = [{"file": f"{folder}/{path.name}"} for path in files]
             parts.insert(0, {"caption": caption, "chapters": chapters})
-    if edition.name == "student":
-        for part in parts:
-            part["chapters"] = [c for c in part["chapters"] if c["file"] != f"{NOTES}.md"]
     _dump({**toc, "root": HOME, "parts": parts}, edition / "_toc.yml")
 
 
