@@ -15,7 +15,6 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
 import json
 import re
 import subprocess
-import tomllib
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +22,7 @@ from typing import Any, NamedTuple
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from tools import notebooks
+from tools import notebooks, release
 
 CARD = "_static/social-card.png"
 CARD_SIZE = (1200, 630)
@@ -55,8 +54,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 def provenance(root: Path) -> Provenance:
     """The version in `pyproject.toml` and, where `root` is a git checkout, its last commit."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    version = project.get("version", "0")
+    version = release.version(root)
     top = _git(root, "rev-parse", "--show-toplevel")
     last = _git(root, "log", "-1", "--abbrev=7", "--format=%h %cs")
     if not last or Path(top).resolve() != root.resolve():  # a copy inside another checkout

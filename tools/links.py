@@ -22,7 +22,7 @@ from pathlib import Path
 import nbformat
 from sphinx.application import Sphinx
 
-from tools import notebooks
+from tools import notebooks, release
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = Path("_build") / "links"
@@ -51,7 +51,7 @@ def read(path: Path) -> str:
 def own(root: Path) -> list[str]:
     """Patterns of the book's own addresses while they are still to be filled in."""
     found = notebooks.addresses(root)
-    places = [found.pages, found.files] if "/OWNER/" in found.package else []
+    places = [found.pages, found.files] if release.PLACEHOLDER in release.address(root) else []
     return [re.escape(place) for place in places]
 
 

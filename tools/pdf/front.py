@@ -43,8 +43,7 @@ def edition(root: Path) -> Edition:
 
     Its date is `SOURCE_DATE_EPOCH` where that is set, else the commit's, else today.
     """
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    address = settings["repository"]["url"]
+    address = release.address(root)
     state = identity.provenance(root)
     if seconds := os.environ.get("SOURCE_DATE_EPOCH"):
         date = datetime.fromtimestamp(int(seconds), UTC)
