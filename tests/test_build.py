@@ -138,7 +138,7 @@ def book(tmp_path_factory):
     write(root / "gsutils", PACKAGE)
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
-    intro = "# Intro\n\nText.\n"
+    intro = "# Intro\n\n```{nb-exec-table}\n```\n"
     deep = chapter("from gsutils.top import value\nprint('deep is', value)", "Deep")
     aside = chapter("from gsutils.aside import value\nprint(value)", "Aside")
     write(root, {"_toc.yml": json.dumps(toc), "book/intro.md": intro})
@@ -182,6 +182,12 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     assert "Warning" not in output
     page = book / "_build/html/book/deep.html"
     assert "deep is one" in page.read_text(encoding="utf-8")
+
+    intro = (book / "_build/html/book/intro.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr.*?</tr>", intro, re.DOTALL)
+    cells = [re.sub(r"<.*?>|\s", " ", row).split() for row in rows]
+    assert [cell[:-1] for cell in cells] == [["Page"], ["Aside"], ["Deep"]]
+    assert all(float(cell[-1]) < 60 for cell in cells[1:])
 
     built = page.stat().st_mtime_ns
     status, output, _ = build(book)

@@ -30,10 +30,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from docutils import nodes
 from IPython.core.inputtransformer2 import TransformerManager
 from myst_nb.core.read import read_myst_markdown_notebook
+from myst_nb.ext.execution_tables import ExecutionStatsNode
 from packaging.requirements import Requirement
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PACKAGE = "gsutils"
 TIMES = "chapter-times.json"
@@ -163,6 +167,48 @@ def adapt_page(
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
 
 
+class TimesTable(SphinxPostTransform):
+    """The table of MyST-NB's directive `nb-exec-table`: each chapter's title and its seconds.
+
+    The columns left out say the same of every chapter here: cached, and without an error.
+    """
+
+    default_priority = 7  # before MyST-NB's own, and before links are resolved
+
+    def run(self, **kwargs: Any) -> None:
+        """Replace each directive's node by the table."""
+        env: Any = self.env
+        runs = {name: data.get("exec_data") for name, data in sorted(env.nb_metadata.items())}
+        rows = [[nodes.Text("Page"), nodes.Text("Seconds")]]
+        for name, run in runs.items():
+            if run:
+                link = pending_xref(
+                    refdomain="std",
+                    reftype="doc",
+                    refdoc=env.docname,
+                    reftarget=f"/{name}",
+                    refexplicit=False,
+                )
+                link += nodes.inline("", name)
+                rows.append([link, nodes.Text(f"{run['runtime']:.0f}")])
+        for node in list(self.document.findall(ExecutionStatsNode)):
+            node.replace_self(table(rows))
+
+
+def table(rows: list[list[nodes.Node]]) -> nodes.table:
+    """A table; its first row is the head, its second column numbers."""
+    entries = [
+        nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in row))
+        for row in rows
+    ]
+    for entry in (row[1] for row in entries):
+        entry["classes"].append("text-right")
+    head, body = nodes.thead("", entries[0]), nodes.tbody("", *entries[1:])
+    columns = [nodes.colspec(colwidth=50) for _ in rows[0]]
+    group = nodes.tgroup("", *columns, head, body, cols=len(columns))
+    return nodes.table("", group, classes=["colwidths-auto"])
+
+
 def finish(app: Sphinx, exception: Exception | None) -> None:
     """Write the chapters' execution times, and put the committed notebooks up for download."""
     if exception is not None or app.builder.name != "html":
@@ -182,6 +228,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_config_value("gsbook_started", time.time(), "")
+    app.add_post_transform(TimesTable)
     app.connect("source-read", add_digest)
     app.connect("html-page-context", adapt_page, priority=900)
     app.connect("build-finished", finish)
