@@ -1,6 +1,6 @@
-"""What the tests know of each chapter, one module a chapter.
+"""What the tests know of each page: one module for each of which there is something to know.
 
-Each module has
+Each module has ``PAGE``, and what the page needs of the rest:
 
 - ``PAGE``: the page's stem, such as "01-clever-hans";
 - ``CORE``: tag of a ``core-…`` cell -> a function that compares its names with the package;
@@ -18,12 +18,12 @@ _MODULES = [import_module(f"{__name__}.{found.name}") for found in iter_modules(
 
 
 def _merged(name):
-    """One dict of all chapters, in which nothing is lost because two use the same key."""
-    pairs = [pair for module in _MODULES for pair in getattr(module, name).items()]
+    """One dict of all pages, in which nothing is lost because two use the same key."""
+    pairs = [pair for module in _MODULES for pair in getattr(module, name, {}).items()]
     merged = dict(pairs)
-    assert len(merged) == len(pairs), f"two chapters have the same key in {name}"
+    assert len(merged) == len(pairs), f"two pages have the same key in {name}"
     return merged
 
 
 CORE, RIGHT, WRONG, GIVEAWAYS = map(_merged, ("CORE", "RIGHT", "WRONG", "GIVEAWAYS"))
-ALLOWED = {module.PAGE: module.ALLOWED for module in _MODULES}
+ALLOWED = {module.PAGE: getattr(module, "ALLOWED", []) for module in _MODULES}

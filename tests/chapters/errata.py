@@ -1,11 +1,6 @@
 """The errata page: no exercises, no core cells."""
 
 PAGE = "errata"
-CORE: dict = {}
-RIGHT: dict = {}
-WRONG: dict = {}
-GIVEAWAYS: dict = {}
-
 ALLOWED = [
     # the paper's words and settings
     "given as 0.85 % of the training data",

@@ -1,11 +1,6 @@
 """The page on grading: no exercises of its own, no core cells, no results."""
 
 PAGE = "grading"
-CORE: dict = {}
-RIGHT: dict = {}
-WRONG: dict = {}
-GIVEAWAYS: dict = {}
-
 ALLOWED = [
     "nbgrader 0.9.6",  # the version that was tried
 ]

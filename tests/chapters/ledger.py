@@ -1,11 +1,6 @@
 """The ledger page: no exercises, no core cells; every number of ours is read from a stored run."""
 
 PAGE = "ledger"
-CORE: dict = {}
-RIGHT: dict = {}
-WRONG: dict = {}
-GIVEAWAYS: dict = {}
-
 ALLOWED = [
     r"t_{0.975}(\nu)",  # the quantile of the definition
     "a disturbance of 0.05",  # the paper's ε
