@@ -13,16 +13,15 @@ a phone. A browser without a window draws at most 60 frames a second, and withou
 
 import argparse
 import json
-import shutil
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page
 
 from tools import playground
+from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 TASK = "ThreadControllerImpl::RunTask"
 SLIDERS = {"plane": "coupling δ", "map": "λ"}
 
@@ -108,9 +107,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--slower", type=float, nargs="+", default=[1, 4])
     options = parser.parse_args()
-    system = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    with tempfile.TemporaryDirectory() as name, chromium() as browser:
         folder = Path(name)
         print("ms: clock (processor)    a step       frames/s   work a frame    longest task")
         for width in (100, 500):
@@ -138,7 +135,6 @@ def main() -> None:
                     f"  {max(clocks):10.0f} ({max(cpus):.0f})"
                 )
                 page.close()
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ import functools
 
 from axe_playwright_python.sync_playwright import Axe
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+# The rules of axe-core for WCAG 2.2 AA.
+WCAG = {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 
 # Everything that a reader can unfold.
 OPEN = """() => {
@@ -43,14 +44,21 @@ def axe():
     return Axe()
 
 
-def violations(page):
-    """What axe-core finds against WCAG 2.2 AA: rule, what to do, up to five places."""
-    options = {"runOnly": {"type": "tag", "values": TAGS}, "resultTypes": ["violations"]}
+def violations(page, rules=WCAG):
+    """What axe-core finds against `rules`, each with what to do and up to five places."""
+    options = {"runOnly": rules, "resultTypes": ["violations"]}
     found = axe().run(page, options=options).response["violations"]
     return [
         (rule["id"], rule["help"], [node["html"][:160] for node in rule["nodes"][:5]])
         for rule in found
     ]
+
+
+def violations_in_all(page):
+    """The violations of a page with all that a reader can unfold; it is of no use afterwards."""
+    page.evaluate(OPEN)
+    page.evaluate(SIMPLIFY)
+    return violations(page)
 
 
 def too_wide(page):

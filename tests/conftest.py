@@ -2,29 +2,19 @@
 
 import functools
 import os
-import shutil
 import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from tools.browser import BROWSERS, browser_path, chromium
+
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
 THEMES = ("light", "dark")
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-# The last flags keep the browser from calling its makers.
-BROWSER_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-quic",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def missing(what: str) -> None:
@@ -34,28 +24,24 @@ def missing(what: str) -> None:
     pytest.skip(what, allow_module_level=True)
 
 
-def browser_path() -> str | None:
-    """Where the system has a Chromium or Chrome."""
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+def need_browser() -> None:
+    """Skip a test file, or in CI fail, where a browser is missing."""
+    if browser_path() is None:
+        missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
 
 
 def need_pages() -> None:
     """Skip a test file, or in CI fail, where the book or a browser is missing."""
     if not PAGES:
         missing("the book is not built: run `make book`")
-    if browser_path() is None:
-        missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+    need_browser()
 
 
 @pytest.fixture(scope="module")
 def browser():
     """A Chromium of the system's, driven by Playwright."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path(), args=BROWSER_FLAGS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class QuietHandler(SimpleHTTPRequestHandler):

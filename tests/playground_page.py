@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, need_browser
 
 from tools import playground
 
+need_browser()
 FOLDER = playground.folder(ROOT)
 STATIC = FOLDER.parent.as_uri() + "/"
 TOOLS = tuple(playground.STILLS)

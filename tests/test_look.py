@@ -7,20 +7,15 @@ from urllib.parse import unquote, urlparse
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import BROWSERS, HTML, ROOT, browser_path, missing
+from conftest import HTML, PAGES, PHONE, ROOT, THEMES, WIDE, need_pages
 from PIL import Image
 
 from tools import identity, notebooks
 
-PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/*.html"))
+need_pages()
 CHAPTERS = [name for name in PAGES if name[5:7].isdigit()]
-if not CHAPTERS:
-    missing("the book is not built: run `make book`")
-if browser_path() is None:
-    missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
 
 HOST = "http://book.test/"
-WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ADDRESSES = {"site": HOST, "disk": f"{HTML.as_uri()}/"}
 
 
@@ -155,7 +150,7 @@ def test_the_icons_are_drawn(new_page):
     assert [name for name, _, loaded in icons if not loaded] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", THEMES)
 def test_paper_shows_the_article_alone_black_on_white_with_its_boxes_open(new_page, scheme):
     page = new_page(color_scheme=scheme)
     page.goto(HOST + CHAPTERS[0], wait_until="networkidle")

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from access import CLOSE, OPEN, SIMPLIFY, clipped, tab_through, violations
+from access import CLOSE, OPEN, clipped, tab_through, violations_in_all
 from conftest import THEMES, need_pages
 
 need_pages()
@@ -162,25 +162,21 @@ def test_collapsed_boxes_open_and_close(page):
 # --- zoom and keyboard ----------------------------------------------------------------------
 
 
-def test_text_at_twice_its_size_is_all_there(page):
-    page.evaluate("document.documentElement.style.fontSize = '200%'")
+TWICE_THE_SIZE = "html { font-size: 200% !important }"
+WIDER_SPACED = (
+    "body * { line-height: 1.5 !important; letter-spacing: 0.12em !important;"
+    " word-spacing: 0.16em !important } body p { margin-bottom: 2em !important }"
+)
+
+
+@pytest.mark.parametrize("style", [TWICE_THE_SIZE, WIDER_SPACED], ids=["size", "spacing"])
+def test_text_at_twice_its_size_or_wider_spaced_is_all_there(page, style):
+    tag = page.add_style_tag(content=style)
     try:
         assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
         assert clipped(page) == []
     finally:
-        page.evaluate("document.documentElement.style.fontSize = ''")
-
-
-def test_wider_spaced_text_is_all_there(page):
-    style = page.add_style_tag(
-        content="body * { line-height: 1.5 !important; letter-spacing: 0.12em !important;"
-        " word-spacing: 0.16em !important } body p { margin-bottom: 2em !important }"
-    )
-    try:
-        assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
-        assert clipped(page) == []
-    finally:
-        style.evaluate("e => e.remove()")
+        tag.evaluate("e => e.remove()")
 
 
 def test_the_keyboard_reaches_every_control_in_order(page):
@@ -203,7 +199,5 @@ def test_the_skip_link_leads_to_the_text(page):
 
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_no_violation(page, themed, theme):
-    page.evaluate(OPEN)
-    page.evaluate(SIMPLIFY)
     themed(theme)
-    assert violations(page) == []
+    assert violations_in_all(page) == []

@@ -10,17 +10,14 @@ import pypdfium2
 import pytest
 import yaml
 from bs4 import BeautifulSoup
-from conftest import BROWSERS, HTML, ROOT, browser_path, missing
+from conftest import HTML, ROOT, need_pages
 from pypdf import PdfReader
 
 from tools.pdf import __main__ as command
 from tools.pdf import front, press
 from tools.pdf.chapters import parts
 
-if not HTML.is_dir():
-    missing("the book is not built: run `make book`")
-if browser_path() is None:
-    missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+need_pages()
 
 PARTS = parts(ROOT / "_toc.yml")
 NAMES = [name for part in PARTS for name in part.names]

@@ -1,6 +1,7 @@
 """A page made ready for print: what is opened, what is gone, where its links lead."""
 
 from datetime import datetime
+from unittest.mock import MagicMock
 
 import pytest
 from bs4 import BeautifulSoup
@@ -117,10 +118,22 @@ def test_the_date_is_that_of_the_environment_before_that_of_the_commit(monkeypat
 
 
 def test_without_a_browser_the_message_says_how_to_get_one(monkeypatch):
-    monkeypatch.setattr(press.shutil, "which", lambda _: None)
-    words = r"apt-get install chromium.*playwright install"
-    with pytest.raises(press.PressError, match=words), press.browser():
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    words = r"no browser: .*apt-get install chromium.*playwright install"
+    with pytest.raises(FileNotFoundError, match=words), press.browser():
         pass
+
+
+def test_a_browser_that_is_too_old_is_named_and_closed(monkeypatch):
+    start = MagicMock()
+    browser = start().__enter__().chromium.launch()
+    browser.version = f"{press.OLDEST - 1}.0"
+    monkeypatch.setattr("playwright.sync_api.sync_playwright", start)
+    monkeypatch.setattr("shutil.which", lambda name: f"/bin/{name}")
+    words = rf"/bin/chromium is version {press.OLDEST - 1}, {press.OLDEST} is needed: install"
+    with pytest.raises(FileNotFoundError, match=words), press.browser():
+        pass
+    browser.close.assert_called_once()
 
 
 def test_make_pdf_says_what_is_missing(tmp_path, monkeypatch, capsys):

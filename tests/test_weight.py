@@ -5,14 +5,11 @@ from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 import pytest
-from conftest import BROWSERS, HTML, browser_path, missing
+from conftest import HTML, WIDE, need_pages
 
 FIRST = "book/01-clever-hans.html"
 LANDING = "book/intro.html"
-if not (HTML / FIRST).is_file():
-    missing("the book is not built: run `make book`")
-if browser_path() is None:
-    missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+need_pages()
 
 HOST = "http://book.test/"
 PACKED = {".png", ".jpg", ".webp", ".woff", ".woff2"}  # compressing these again gains nothing
@@ -28,7 +25,7 @@ def transferred(path):
 def visit(request, browser):
     """A first visit, read to the end: path -> bytes of each file that the page asked for."""
     files = {}
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = browser.new_page(viewport=WIDE)
 
     def serve(route):
         path = HTML / unquote(urlparse(route.request.url).path).lstrip("/")

@@ -13,7 +13,6 @@ True
 
 import argparse
 import io
-import shutil
 import tempfile
 from pathlib import Path
 
@@ -22,9 +21,9 @@ from PIL import Image
 
 from gsutils import plots
 from tools import playground
+from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 LIGHT = {
     "ground": "#ffffff",
@@ -53,7 +52,7 @@ DARK = {
     "muted": "#a7b3be",
     "frame": "#46525f",
     "faint": "#56626f",
-    "arrow": "#3c4754",
+    "arrow": "#566270",
     "negative": "#7cc0ea",
     "positive": "#ff9a90",
     "plain": "#b7c4d6",
@@ -84,16 +83,12 @@ def stylesheet() -> str:
 
 def photograph(steps: int = 1000) -> None:
     """Take the still pictures in a Chromium: the training after some steps, the others at once."""
-    from playwright.sync_api import sync_playwright
-
     target = playground.folder(ROOT)
     places = [playground.html(tool, "") for tool in playground.STILLS]
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
         page_file = Path(folder) / "page.html"
         static = (ROOT / "book" / "_static").as_uri() + "/"
         page_file.write_text(playground.document(*places, static=static), encoding="utf-8")
-        system = next(filter(None, map(shutil.which, BROWSERS)), None)
-        browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 760, "height": 1400}, device_scale_factor=1.5)
         page.goto(page_file.as_uri())
         for tool in playground.STILLS:
@@ -114,7 +109,6 @@ def photograph(steps: int = 1000) -> None:
                 .quantize(256, Image.Quantize.MAXCOVERAGE)
             )
             picture.save(target / f"{tool}.png", optimize=True)
-        browser.close()
 
 
 def main() -> None:

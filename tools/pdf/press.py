@@ -1,56 +1,36 @@
 """Typeset the document in a browser, print it, and finish the PDF.
 
-The browser is a Chromium of the system's, or Playwright's own. It prints twice: the page numbers of
-the table of contents are those of the first print.
+The browser prints twice: the page numbers of the table of contents are those of the first print.
 """
 
 import io
 import re
-import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import cast
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import BooleanObject, DictionaryObject, NameObject, TextStringObject
 
+from tools.browser import chromium
 from tools.pdf.front import Edition, people
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 OLDEST = 131  # the first with running heads and page numbers from CSS
-REMEDY = (
-    "install Chromium or Google Chrome (on Debian and Ubuntu: apt-get install chromium), "
-    "or run: .venv/bin/playwright install chromium"
-)
 
 
 class PressError(RuntimeError):
     """The document cannot be printed; the message says what to do."""
 
 
-@contextmanager
-def browser() -> Iterator[Browser]:
+def browser() -> AbstractContextManager[Browser]:
     """A Chromium that can print the book.
 
     Raises:
-        PressError: there is none, or it is too old.
+        FileNotFoundError: there is none, or it is too old.
     """
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        found = next(filter(None, map(shutil.which, (*BROWSERS, own))), None)
-        if found is None:
-            raise PressError(f"no browser to print with: {REMEDY}")
-        flags = ["--no-sandbox", "--disable-gpu", "--no-first-run"]
-        chromium = playwright.chromium.launch(executable_path=found, args=flags)
-        try:
-            version = int(chromium.version.split(".")[0])
-            if version < OLDEST:
-                raise PressError(f"{found} is version {version}, {OLDEST} is needed: {REMEDY}")
-            yield chromium
-        finally:
-            chromium.close()
+    return chromium(OLDEST)
 
 
 def typeset(browser: Browser, document: Path) -> Page:
