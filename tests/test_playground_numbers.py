@@ -5,17 +5,13 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import BROWSERS, ROOT, browser_path, missing
+from playground_page import STATIC
 
 from gsutils import datasets, dual, evaluate, losses, ntk, perturbation, train
 from gsutils.experiments import responses
 from gsutils.nets import MLP
 from tools import playground
 
-if browser_path() is None:
-    missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
-
-STATIC = playground.folder(ROOT).parent.as_uri() + "/"
 KINDS = ("exact", "taylor", "sd")
 DRAIN = "const all = job => { for (;;) { const r = job.next(); if (r.done) return r.value; } };"
 

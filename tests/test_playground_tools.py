@@ -6,14 +6,12 @@ import re
 import numpy as np
 import playground_page
 import pytest
-from conftest import BROWSERS, ROOT, browser_path, missing
+from conftest import ROOT
 from PIL import Image
 from playground_page import STATIC, TOOLS, tool, values_of
 
 from tools import playground
 
-if browser_path() is None:
-    missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
 address, open_page = playground_page.address, playground_page.open_page
 
 
@@ -179,6 +177,29 @@ def test_a_touch_and_a_key_ask_the_map(open_page):
     starved.get_by_text("Uncoupled: neither").wait_for()
 
 
+@pytest.mark.parametrize(("name", "chart"), [("plane", 0), ("plane", 2), ("map", 0)])
+def test_a_finger_that_scrolls_over_a_chart_changes_nothing(open_page, name, chart):
+    page = open_page(has_touch=True, is_mobile=True, viewport={"width": 390, "height": 844})
+    canvas = tool(page, name).locator("canvas").nth(chart)
+    page.wait_for_function(f"document.querySelector('[data-tool={name}]').playground.seen")
+    canvas.scroll_into_view_if_needed()
+    box, before, top = canvas.bounding_box(), values_of(page, name), page.evaluate("scrollY")
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind, *places):
+        points = [{"x": x, "y": y} for x, y in places]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    touch("touchStart", (x, y))
+    assert values_of(page, name) != before
+    for i in range(1, 9):
+        touch("touchMove", (x, y - 20 * i))
+    touch("touchEnd")
+    page.wait_for_function(f"scrollY > {top} + 40")
+    assert values_of(page, name) == before
+
+
 @pytest.mark.parametrize("measure", ["size", "signed"])
 @pytest.mark.parametrize("scale", ["relative", "raw"])
 def test_the_map_is_orange_where_the_derivative_is_negative(open_page, measure, scale):
@@ -230,8 +251,12 @@ def test_what_a_link_changes_in_a_chapter_is_shown(open_page, embedded):
     assert labels == ["flow", "strength s₁", "λ"]
 
 
+READ = "([name, query]) => playground.share.read(playground.tools[name].settings, query, name)"
+
+
 def test_the_chapters_name_settings_and_examples_that_exist(open_page):
-    known = open_page().evaluate(
+    page = open_page()
+    known = page.evaluate(
         "() => Object.fromEntries(Object.keys(playground.tools).map(name => [name, {"
         "  show: ['responses', ...playground.tools[name].settings.map(s => s.name)],"
         "  examples: ['none', ...playground.examples[name].map(one => one.name)] }]))"
@@ -243,9 +268,9 @@ def test_the_chapters_name_settings_and_examples_that_exist(open_page):
             found += 1
             for option, value in re.findall(r":(\w+): (.*)", options):
                 if option == "settings":
-                    words = [pair.split("=")[0] for pair in value.split()]
-                else:
-                    words = [word.split(":")[0] for word in value.split()]
-                allowed = known[name]["examples" if option == "examples" else "show"]
-                assert [word for word in words if word not in allowed] == [], path.name
+                    query = "&".join([f"play={name}", *value.split()])
+                    assert page.evaluate(READ, [name, query])["complaints"] == [], path.name
+                    continue
+                words = [word.split(":")[0] for word in value.split()]
+                assert [word for word in words if word not in known[name][option]] == [], path.name
     assert found == 7

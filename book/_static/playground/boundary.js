@@ -49,7 +49,7 @@
     return height;
   }
 
-  /** Segments [a1, a2, b1, b2] where the height, (k, k) by rows of axis2, is zero. */
+  /** Segments [a1, a2, b1, b2] where the height, on a grid by rows of axis2, is zero. */
   function contour(axis1, axis2, height) {
     const k = axis1.length, segments = [];
     const crossing = (i, j, i2, j2) => {
@@ -59,9 +59,9 @@
         axis2[j] + share * (axis2[j2] - axis2[j]),
       ];
     };
-    const above = new Uint8Array(k * k);
-    for (let p = 0; p < k * k; p++) above[p] = height[p] > 0 ? 1 : 0;
-    for (let j = 0; j < k - 1; j++) {
+    const above = new Uint8Array(height.length);
+    for (let p = 0; p < height.length; p++) above[p] = height[p] > 0 ? 1 : 0;
+    for (let j = 0; j < axis2.length - 1; j++) {
       for (let i = 0; i < k - 1; i++) {
         const p = j * k + i, count = above[p] + above[p + 1] + above[p + k] + above[p + k + 1];
         if (count === 0 || count === 4) continue;
@@ -133,8 +133,8 @@
       distances[i] = side * nearest(data.x1[i], data.x2[i], flat);
       if (i % 64 === 0) yield;
     }
-    return { grid, height, segments, distances };
+    return { height, segments, distances };
   }
 
-  gs.boundary = { RESOLUTION, gridOf, heights, contour, chains, survey };
+  gs.boundary = { RESOLUTION, gridOf, contour, chains, survey };
 })((globalThis.playground ??= {}));

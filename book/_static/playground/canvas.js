@@ -21,6 +21,24 @@
   /** [red, green, blue] of "#rrggbb". */
   const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 
+  /**
+   * A canvas with a pixel for each place of a grid, row by row from below: `lean(p)` from -1 to 1
+   * mixes the three colours.
+   */
+  function raster(columns, rows, lean, colours) {
+    const canvas = gs.controls.make("canvas", { width: columns, height: rows });
+    const context = canvas.getContext("2d"), image = context.createImageData(columns, rows);
+    const [low, middle, high] = colours.map(rgb);
+    for (let p = 0; p < columns * rows; p++) {
+      const value = lean(p), share = Math.abs(value), end = value < 0 ? low : high;
+      const at = 4 * ((rows - 1 - Math.floor(p / columns)) * columns + (p % columns));
+      for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + share * (end[c] - middle[c]);
+      image.data[at + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+    return canvas;
+  }
+
   /** A number for a reader: three figures, a true minus sign, a dash where there is none. */
   function text(value, figures = 3) {
     if (value === Infinity) return "∞";
@@ -186,5 +204,5 @@
     }
   }
 
-  gs.canvas = { Chart, colour, rgb, text };
+  gs.canvas = { Chart, colour, raster, text };
 })((globalThis.playground ??= {}));

@@ -20,22 +20,16 @@
     return element;
   };
 
-  /** A setting's value for a reader. */
-  function show({ kind, options, show }, value) {
-    if (kind === "menu") return options[value];
-    if (kind === "flag") return value ? "on" : "off";
-    return (show ?? gs.canvas.text)(value);
-  }
-
   function slider(setting, changed) {
-    const ranged = setting.kind === "range", output = make("span", { className: "play-value" });
+    const ranged = setting.kind === "range", { show = gs.canvas.text } = setting;
+    const output = make("span", { className: "play-value" });
     const input = make("input", { type: "range" });
     input.min = ranged ? setting.min : 0;
     input.max = ranged ? setting.max : setting.choices.length - 1;
     input.step = ranged ? setting.step : 1;
     const read = () => (ranged ? Number(input.value) : setting.choices[Number(input.value)]);
     const tell = () => {
-      output.textContent = show(setting, read());
+      output.textContent = show(read());
       input.setAttribute("aria-valuetext", output.textContent);
     };
     input.addEventListener("input", () => {
@@ -83,24 +77,24 @@
       setters[setting.name] = set;
       set(values[setting.name]);
     }
-    /** Put a value in, shown or not. */
-    const set = (name, value) => {
-      values[name] = value;
-      setters[name]?.(value);
+    /** Put some values in, shown or not. */
+    const set = (some) => {
+      Object.assign(values, some);
+      for (const [name, value] of Object.entries(some)) setters[name]?.(value);
     };
     return { element, set };
   }
 
   /**
    * Buttons for examples.js, and a sentence on what to watch in the one that is set. `apply` gets
-   * pairs of names and values; `mark` is to be called after a change of `values`.
+   * all its values; `mark` is to be called after a change of `values`.
    */
   function examples(list, defaults, values, apply) {
     const watch = make("p", { className: "play-watch" });
-    const wanted = ({ values }) => Object.entries({ ...defaults, ...values });
+    const wanted = (one) => ({ ...defaults, ...one.values });
     const buttons = list.map((one) => button(one.title, () => apply(wanted(one))));
     const mark = () => {
-      const set = list.find((one) => wanted(one).every(([name, value]) => values[name] === value));
+      const set = list.find((one) => Object.entries(wanted(one)).every(([name, value]) => values[name] === value));
       list.forEach((one, i) => buttons[i].setAttribute("aria-pressed", one === set));
       watch.textContent = set?.watch ?? "Your own settings.";
     };
@@ -108,6 +102,33 @@
     row.setAttribute("role", "group");
     row.setAttribute("aria-label", "Examples");
     return { parts: list.length ? [row, watch] : [], mark };
+  }
+
+  /**
+   * Let a pointer that presses or drags on a chart choose settings: `choose` says which for a place,
+   * `apply` gets them. Where a finger scrolls the page instead, what they were is put back.
+   */
+  function pick(chart, values, choose, apply) {
+    const { canvas } = chart;
+    let before = null;
+    const go = (event) => apply(choose(chart.at(event)));
+    canvas.classList.add("play-touch");
+    canvas.addEventListener("pointerdown", (event) => {
+      if (!chart.box || event.button !== 0) return; // not drawn yet, or for the menu of the browser
+      before = { ...values };
+      canvas.setPointerCapture(event.pointerId);
+      go(event);
+    });
+    canvas.addEventListener("pointermove", (event) => before && go(event));
+    canvas.addEventListener("pointercancel", () => before && apply(before));
+    canvas.addEventListener("lostpointercapture", () => (before = null));
+  }
+
+  /** A line that a screen reader reads out when it changes, and the function that changes it. */
+  function status() {
+    const element = make("p", { className: "play-status" });
+    element.setAttribute("role", "status");
+    return { element, tell: (words) => (element.textContent = words) };
   }
 
   /** A list of named numbers, and a function that fills it: { name: text }. */
@@ -125,11 +146,11 @@
     return { element, fill };
   }
 
-  /** What lines mean: pairs of a look (play-key-...) and its words, after an introduction. */
-  function legend(pairs, before = "") {
+  /** What lines mean: pairs of a look (play-key-...) and its words. */
+  function legend(pairs) {
     const keys = pairs.flatMap(([look, words]) => [make("span", { className: `play-key play-key-${look}` }), words]);
-    return make("p", { className: "play-legend" }, before, ...keys);
+    return make("p", { className: "play-legend" }, ...keys);
   }
 
-  gs.controls = { make, controls, examples, button, numbers, legend, show };
+  gs.controls = { make, controls, examples, pick, status, button, numbers, legend };
 })((globalThis.playground ??= {}));

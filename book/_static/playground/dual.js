@@ -101,13 +101,13 @@
     return times(B, best);
   }
 
-  /** The dual variable, margins u, responses z (Eq. 11) and dz2/d(s1^2), at the optimum. */
+  /** The dual variable, responses z (Eq. 11) and dz2/d(s1^2), at the optimum. */
   function fixedPoint(problem) {
-    const { kind, delta, lam, s1, s2 } = problem, U = rows(delta), u = margins(problem);
+    const { kind, delta, lam } = problem, U = rows(delta), u = margins(problem);
     const alpha = u.map((one) => alphaOf(one, kind));
     const k = couplingStrengths(problem);
     const along = overlaps(U, k, u, alpha), z = [k[0] * along[0], k[1] * along[1]];
-    if (kind === "sd") return { alpha, u, z, starvation: 0 };
+    if (kind === "sd") return { alpha, z, starvation: 0 };
     const v = u.map((one) => curvature(one, kind));
     let gap = v[0] - v[1];
     if (kind === "exact" && Math.abs(u[0]) < 1 && Math.abs(u[1]) < 1) {
@@ -116,7 +116,7 @@
     }
     const total = determinant(delta, k, v);
     const starvation = (k[1] * along[0] * delta * cosine(delta) * gap) / total / lam;
-    return { alpha, u, z, starvation, s1, s2 };
+    return { alpha, z, starvation };
   }
 
   /** U^T alpha, which is U^T u / k as well: of the two the one with the smaller rounding error. */
@@ -181,5 +181,5 @@
     return path;
   }
 
-  gs.dual = { KINDS, omega, curvature, kernel, margins, fixedPoint, lemma1, velocity, responses, descent };
+  gs.dual = { KINDS, curvature, kernel, margins, fixedPoint, lemma1, velocity, responses, descent };
 })((globalThis.playground ??= {}));

@@ -67,53 +67,28 @@
       z2[p] = found.z[1];
       if (p % 16 === 0) yield;
     }
-    const zero = kind === "sd" ? [] : zeros(layers.starvation, deltas, ratios);
+    const zeros = (layer) => gs.boundary.chains(gs.boundary.contour(deltas, ratios, layer));
+    const zero = kind === "sd" ? [] : zeros(layers.starvation);
     yield;
-    return { kind, columns, rows, layers, zero, silent: zeros(z2, deltas, ratios) };
+    return { columns, rows, layers, zero, silent: zeros(z2) };
   }
 
   /** A canvas with a layer in the colours of the theme, painted once. */
   function picture(seen, values) {
-    const names = ["starves", "neither", "feeds"].map(colour), key = [layerOf(values), ...names].join();
+    const colours = ["starves", "neither", "feeds"].map(colour), name = layerOf(values);
+    const key = [name, ...colours].join();
     if (seen.painted === key) return seen.image;
+    const layer = seen.layers[name], { linear } = SCALES[values.scale];
+    const lean = (p) => (Number.isFinite(layer[p]) ? scaled(layer[p], linear) : 0); // no share of z2 = 0
     seen.painted = key;
-    const { columns, rows } = seen, layer = seen.layers[layerOf(values)], { linear } = SCALES[values.scale];
-    seen.image = gs.controls.make("canvas", { width: columns, height: rows });
-    const context = seen.image.getContext("2d"), image = context.createImageData(columns, rows);
-    const [low, middle, high] = names.map(gs.canvas.rgb);
-    for (let p = 0; p < layer.length; p++) {
-      const lean = Number.isFinite(layer[p]) ? scaled(layer[p], linear) : 0, end = lean < 0 ? low : high;
-      const at = 4 * ((rows - 1 - Math.floor(p / columns)) * columns + (p % columns));
-      for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + Math.abs(lean) * (end[c] - middle[c]);
-      image.data[at + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
+    seen.image = gs.canvas.raster(seen.columns, seen.rows, lean, colours);
     return seen.image;
-  }
-
-  /** Where a layer (rows of ratio) changes sign: lines; `contour` wants a square, so by hand. */
-  function zeros(layer, deltas, ratios) {
-    const found = [], columns = deltas.length;
-    for (let r = 0; r < ratios.length - 1; r++) {
-      for (let c = 0; c < columns - 1; c++) {
-        const p = r * columns + c, sides = [[p, p + 1], [p + 1, p + columns + 1], [p + columns + 1, p + columns], [p + columns, p]];
-        const cuts = [];
-        for (const [a, b] of sides) {
-          if (layer[a] > 0 === layer[b] > 0 || !Number.isFinite(layer[a] + layer[b])) continue;
-          const share = layer[a] / (layer[a] - layer[b]);
-          const mix = (axis, i, j) => axis[i] + share * (axis[j] - axis[i]);
-          cuts.push(mix(deltas, a % columns, b % columns), mix(ratios, Math.floor(a / columns), Math.floor(b / columns)));
-        }
-        for (let i = 0; i + 3 < cuts.length; i += 4) found.push(cuts.slice(i, i + 4));
-      }
-    }
-    return gs.boundary.chains(found);
   }
 
   function mount(root, { settings, values, complaints, anchor, home, shows, examples }) {
     const { make, controls } = gs.controls;
     const stages = new gs.loop.Stages((input) => study(input, COARSE), (input) => study(input, FINE));
-    let seen = null, dirty = false, hovered = null;
+    let seen = null, dirty = false, hovered = null, asked = null;
     const loop = new gs.loop.Loop(root, frame);
     const changed = () => {
       dirty = true;
@@ -124,15 +99,14 @@
       place: "at", z: "responses z*", slope: "dz₂*/d(s₁²)", size: "d|z₂*|/d(s₁²)", relative: "% of z₂*, per % of s₁²",
     });
     const reading = make("p", { className: "play-reading" });
-    const status = make("p", { className: "play-status" });
-    status.setAttribute("role", "status");
-    const tell = (words) => (status.textContent = words);
+    const status = gs.controls.status(), { tell } = status;
     const scale = make("div", { className: "play-scale", ariaHidden: "true" });
     const [less, more] = [make("span"), make("span")];
     const ends = make("p", { className: "play-ends" }, less, more);
 
-    function renew(name) {
-      if (!["delta", "ratio", "measure", "scale"].includes(name)) stages.ask({ kind: values.kind, lam: values.lam });
+    function renew() {
+      const { kind, lam } = values;
+      if (asked?.kind !== kind || asked.lam !== lam) stages.ask((asked = { kind, lam }));
       hovered = null;
       ready.mark();
       changed();
@@ -198,30 +172,23 @@
     }
 
     const form = controls(settings.filter(({ name }) => shows(name)), values, renew);
-    const ready = gs.controls.examples(examples, DEFAULTS, values, (pairs) => {
-      for (const [name, value] of pairs) form.set(name, value);
+    const apply = (changes) => {
+      form.set(changes);
       renew();
-    });
-    const place = (event) => {
-      const [delta, ratio] = chart.at(event);
-      return { delta: Math.round(100 * delta) / 100, ratio: Math.round(20 * ratio) / 20 };
     };
-    const keep = (event) => {
-      for (const [name, value] of Object.entries(place(event))) form.set(name, value);
-      renew("delta");
-    };
+    const ready = gs.controls.examples(examples, DEFAULTS, values, apply);
+    const place = ([delta, ratio]) => ({ delta: Math.round(100 * delta) / 100, ratio: Math.round(20 * ratio) / 20 });
     const hover = (found) => {
       hovered = found;
       changed();
     };
-    chart.canvas.classList.add("play-touch");
-    chart.canvas.addEventListener("pointerdown", (event) => chart.box && keep(event));
+    gs.controls.pick(chart, values, place, apply);
     chart.canvas.addEventListener("pointermove", (event) => {
-      if (chart.box) (event.buttons ? keep(event) : hover(place(event)));
+      if (chart.box && !event.buttons) hover(place(chart.at(event)));
     });
     chart.canvas.addEventListener("pointerleave", () => hover(null));
     root.append(
-      ...ready.parts, status, form.element, chart.element, scale, ends,
+      ...ready.parts, status.element, form.element, chart.element, scale, ends,
       gs.controls.legend([["ink", "the derivative is zero"], ["third", "z₂* = 0"]]), reading, numbers.element,
       make("div", { className: "play-bar" }, ...gs.share.share(settings, values, { tool: "map", anchor, home, tell })),
     );
@@ -230,6 +197,6 @@
     root.playground = { values, get seen() { return stages.busy ? null : seen; } };
   }
 
-  gs.map = { probe, study, scaled, sentence, verdict };
+  gs.map = { sentence };
   (gs.tools ??= {}).map = { settings: SETTINGS, mount, label: "Starvation map" };
 })((globalThis.playground ??= {}));

@@ -5,12 +5,13 @@
   const sigmoid = (x) => 1 / (1 + Math.exp(-x));
   const softplus = (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
-  /** Mean loss with the penalty of spectral decoupling; fills `slopes` with its gradient. */
+  // An example's loss and its derivative, of the label y and the logit l.
   const LOSSES = {
     logistic: [(y, l) => softplus(-y * l), (y, l) => -y * sigmoid(-y * l)],
     squared: [(y, l) => (l - y) ** 2 / 2, (y, l) => l - y],
   };
 
+  /** Mean loss with the penalty of spectral decoupling; fills `slopes` with its gradient. */
   function objective(settings, y, logits, slopes) {
     const { loss, lam, gamma } = settings, n = y.length;
     const [value, slope] = LOSSES[loss];
@@ -142,11 +143,11 @@
 
   function adam({ network: { theta }, gradient, first, second, settings: { lr }, step }) {
     const [beta1, beta2, eps] = [0.9, 0.999, 1e-8];
-    const right1 = 1 - beta1 ** step, right2 = 1 - beta2 ** step;
+    const correction1 = 1 - beta1 ** step, correction2 = 1 - beta2 ** step; // of the moments' bias
     for (let p = 0; p < theta.length; p++) {
       first[p] += (1 - beta1) * (gradient[p] - first[p]);
       second[p] = beta2 * second[p] + (1 - beta2) * gradient[p] * gradient[p];
-      theta[p] -= ((lr / right1) * first[p]) / (Math.sqrt(second[p] / right2) + eps);
+      theta[p] -= ((lr / correction1) * first[p]) / (Math.sqrt(second[p] / correction2) + eps);
     }
   }
 

@@ -3,15 +3,16 @@
   "use strict";
 
   const { text, colour } = gs.canvas;
-  const share = (value) => text(value, 2);
+  const percent = (value) => `${text(100 * value)} %`;
   const SETTINGS = [
     { name: "kind", label: "flow", kind: "menu", options: gs.dual.KINDS, value: "exact" },
     { name: "s1", label: "strength s₁", kind: "range", min: 0.1, max: 8, step: 0.1, value: 3 },
     { name: "s2", label: "strength s₂", kind: "range", min: 0.1, max: 8, step: 0.1, value: 1 },
     { name: "delta", label: "coupling δ", kind: "range", min: -1, max: 1, step: 0.01, value: 0.3 },
     { name: "lam", label: "λ", kind: "choice", choices: [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10], value: 0.2 },
-    { name: "a1", label: "start α₁, across", kind: "range", min: 0.001, max: 0.999, step: 0.001, value: 0.02, show: share },
-    { name: "a2", label: "start α₂, upwards", kind: "range", min: 0.001, max: 0.999, step: 0.001, value: 0.02, show: share },
+    // Of the axis, which is shorter than one where the fixed point is close to zero.
+    { name: "a1", label: "start α₁, share of axis", kind: "range", min: 0.001, max: 0.999, step: 0.001, value: 0.02, show: percent },
+    { name: "a2", label: "start α₂, share of axis", kind: "range", min: 0.001, max: 0.999, step: 0.001, value: 0.02, show: percent },
     { name: "primal", label: "primal path: gradient descent on θ from 0", kind: "flag", value: false },
   ];
   const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
@@ -89,9 +90,7 @@
       alpha: "fixed point α*", z: "responses z*", slope: "dz₂*/d(s₁²)", size: "d|z₂*|/d(s₁²)",
     });
     const reading = make("p", { className: "play-reading" });
-    const status = make("p", { className: "play-status" });
-    status.setAttribute("role", "status");
-    const tell = (words) => (status.textContent = words);
+    const status = gs.controls.status(), { tell } = status;
 
     function renew() {
       const { kind, s1, s2, delta, lam, a1, a2, primal } = values;
@@ -214,38 +213,21 @@
     }
 
     const form = controls(settings.filter(({ name }) => shows(name)), values, renew);
-    const ready = gs.controls.examples(examples, DEFAULTS, values, (pairs) => {
-      for (const [name, value] of pairs) form.set(name, value);
-      renew();
-    });
-    const choose = (event) => {
-      const [x, y] = plane.at(event), within = (v) => Math.min(0.999, Math.max(0.001, v / seen.side));
-      form.set("a1", Number(within(x).toFixed(3)));
-      form.set("a2", Number(within(y).toFixed(3)));
+    const apply = (changes) => {
+      form.set(changes);
       renew();
     };
-    plane.canvas.classList.add("play-touch");
-    plane.canvas.addEventListener("pointerdown", (event) => {
-      if (!seen) return;
-      plane.canvas.setPointerCapture(event.pointerId);
-      choose(event);
-    });
-    plane.canvas.addEventListener("pointermove", (event) => event.buttons && seen && choose(event));
-    const strengthen = (event) => {
-      const [s1] = sweep.at(event);
-      form.set("s1", Math.max(1, Math.round(10 * s1)) / 10);
-      renew();
-    };
-    sweep.canvas.classList.add("play-touch");
-    sweep.canvas.addEventListener("pointerdown", (event) => seen && strengthen(event));
-    sweep.canvas.addEventListener("pointermove", (event) => event.buttons && seen && strengthen(event));
+    const ready = gs.controls.examples(examples, DEFAULTS, values, apply);
+    const within = (v) => Number(Math.min(0.999, Math.max(0.001, v / seen.side)).toFixed(3));
+    gs.controls.pick(plane, values, (alpha) => ({ a1: within(alpha[0]), a2: within(alpha[1]) }), apply);
+    gs.controls.pick(sweep, values, ([s1]) => ({ s1: Math.max(1, Math.round(10 * s1)) / 10 }), apply);
     const legend = gs.controls.legend([
       ["null1", "α₁ at rest"], ["null2", "α₂ at rest"], ["start", "start"], ["path", "path from there"],
       ...(shows("primal") ? [["third", "primal path"]] : []), ["end", "fixed point"],
     ]);
     const keys = gs.controls.legend([["ink", "|z₁|"], ["third", "|z₂|"], ["dots", "at the fixed point"]]);
     root.append(
-      ...ready.parts, status, form.element,
+      ...ready.parts, status.element, form.element,
       make("div", { className: "play-panels" }, plane.element, space.element),
       legend, reading, numbers.element,
       make("div", { className: "play-charts" }, sweep.element, time.element), keys,

@@ -128,19 +128,11 @@
 
   /** The probability of class +1 in the colours of the theme, painted once for a map and theme. */
   function picture(seen) {
-    const names = ["map-negative", "map-middle", "map-positive"].map(gs.canvas.colour);
-    if (seen.painted === names.join()) return seen.image;
-    const k = gs.boundary.RESOLUTION, [low, middle, high] = names.map(gs.canvas.rgb);
-    seen.image ??= gs.controls.make("canvas", { width: k, height: k });
-    seen.painted = names.join();
-    const context = seen.image.getContext("2d"), image = context.createImageData(k, k);
-    for (let p = 0; p < k * k; p++) {
-      const lean = 2 * gs.network.sigmoid(seen.height[p]) - 1, end = lean < 0 ? low : high;
-      const at = 4 * ((k - 1 - Math.floor(p / k)) * k + (p % k)), share = Math.abs(lean);
-      for (let c = 0; c < 3; c++) image.data[at + c] = middle[c] + share * (end[c] - middle[c]);
-      image.data[at + 3] = 255;
-    }
-    context.putImageData(image, 0, 0);
+    const colours = ["map-negative", "map-middle", "map-positive"].map(gs.canvas.colour);
+    if (seen.painted === colours.join()) return seen.image;
+    const { RESOLUTION } = gs.boundary, { sigmoid } = gs.network;
+    seen.painted = colours.join();
+    seen.image = gs.canvas.raster(RESOLUTION, RESOLUTION, (p) => 2 * sigmoid(seen.height[p]) - 1, colours);
     return seen.image;
   }
 

@@ -9,16 +9,22 @@
       case "menu":
         return Object.hasOwn(setting.options, text) ? text : undefined;
       case "flag":
-        return { 0: false, 1: true }[text];
+        return ["0", "1"].includes(text) ? text === "1" : undefined;
       case "choice":
         return setting.choices.includes(number) ? number : undefined;
-      default:
-        return number >= setting.min && number <= setting.max ? number : undefined;
+      default: {
+        const { min, max, step } = setting, steps = (number - min) / step;
+        const shown = Math.abs(steps - Math.round(steps)) < 1e-6; // or the slider would show another
+        return number >= min && number <= max && shown ? number : undefined;
+      }
     }
   }
 
+  /** A value as a link has it. */
+  const written = ({ kind }, value) => (kind === "flag" ? Number(value) : value);
+
   function allowed(setting) {
-    const list = (values) => values.join(", ");
+    const { text } = gs.canvas, list = (values) => values.join(", ");
     switch (setting.kind) {
       case "menu":
         return `one of ${list(Object.keys(setting.options))}`;
@@ -27,38 +33,40 @@
       case "choice":
         return `one of ${list(setting.choices)}`;
       default:
-        return `a number from ${gs.canvas.text(setting.min)} to ${gs.canvas.text(setting.max)}`;
+        return `a number from ${text(setting.min)} to ${text(setting.max)} in steps of ${text(setting.step)}`;
     }
   }
+
+  const quote = (text) => (text.length > 20 ? `“${text.slice(0, 20)}…”` : `“${text}”`);
 
   /** Values for all settings from a query string, and sentences about what was wrong with it. */
   function read(settings, query, tool) {
     const values = Object.fromEntries(settings.map((s) => [s.name, s.value])), complaints = [];
-    const parameters = new URLSearchParams(query);
+    const parameters = new Map(new URLSearchParams(query)); // of two of a name, the last
     if (parameters.get("play") !== tool) return { values, complaints };
-    for (const [name, text] of parameters) {
-      if (name === "play" || name === "highlight") continue;
-      const setting = settings.find((s) => s.name === name);
-      const said = text.length > 20 ? `${text.slice(0, 20)}…` : text;
-      if (!setting) {
-        complaints.push(`The link sets “${name.slice(0, 20)}”, which does not exist here.`);
-        continue;
-      }
+    parameters.delete("play");
+    parameters.delete("highlight"); // the book's search adds it
+    for (const setting of settings) {
+      const { name } = setting, text = parameters.get(name);
+      if (!parameters.delete(name)) continue;
       const value = meant(setting, text);
       if (value !== undefined) values[name] = value;
       else {
-        const kept = gs.controls.show(setting, setting.value);
-        complaints.push(`The link sets ${name} to “${said}”; it must be ${allowed(setting)}. Kept: ${kept}.`);
+        const kept = written(setting, setting.value);
+        complaints.push(`The link sets ${name} to ${quote(text)}; it must be ${allowed(setting)}. Kept: ${kept}.`);
       }
+    }
+    const unknown = [...parameters.keys()], more = unknown.length - 3;
+    if (unknown.length) {
+      const names = unknown.slice(0, 3).map(quote).join(", ") + (more > 0 ? ` and ${more} more` : "");
+      complaints.push(`The link sets what does not exist here: ${names}.`);
     }
     return { values, complaints };
   }
 
   function query(settings, values, tool) {
     const parameters = new URLSearchParams({ play: tool });
-    for (const { name, kind } of settings) {
-      parameters.set(name, kind === "flag" ? Number(values[name]) : values[name]);
-    }
+    for (const setting of settings) parameters.set(setting.name, written(setting, values[setting.name]));
     return `?${parameters}`;
   }
 

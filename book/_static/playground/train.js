@@ -46,9 +46,7 @@
     let playing = false, dirty = true, drawn = 0, turn = 0, part = 0, features = null, featuring = null;
     const runs = ["plain", "decoupled"].map((name) => new gs.Run(name, () => loop.wake()));
     const curves = gs.curves.curves({ values, shows, redraw: () => changed() });
-    const status = make("p", { className: "play-status" });
-    status.setAttribute("role", "status");
-    const tell = (words) => (status.textContent = words);
+    const status = gs.controls.status(), { tell } = status;
     const reading = make("p", { className: "play-reading" });
     const steps = make("span", { className: "play-steps" });
     const play = button("Play", () => toggle(!playing));
@@ -155,8 +153,8 @@
     const visible = (list) => settings.filter((one) => shows(one.name) && list.some(({ name }) => name === one.name));
     const form = controls(visible(SETTINGS), values, reset);
     const display = controls(visible(DISPLAY), values, (name) => (name === "both" ? reset() : changed()));
-    const ready = gs.controls.examples(examples, DEFAULTS, values, (pairs) => {
-      for (const [name, value] of pairs) form.set(name, value);
+    const ready = gs.controls.examples(examples, DEFAULTS, values, (example) => {
+      form.set(example);
       reset();
       toggle(true);
     });
@@ -173,7 +171,7 @@
         tell("Back at step 0.");
       }),
       steps,
-      ...gs.share.share(settings, values, { tool: "train", anchor, home, tell }), status);
+      ...gs.share.share(settings, values, { tool: "train", anchor, home, tell }), status.element);
     const few = visible(SETTINGS).length <= 6;
     root.append(
       ...ready.parts, bar,
