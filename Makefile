@@ -9,7 +9,7 @@ COLAB := .colab
 PORT ?= 8000
 COURSE ?= course.yml
 # Tests that drive a browser, or hold programs to a time, have the machine to themselves.
-ALONE := $(wildcard $(addprefix tests/test_,grading.py look.py pages*.py pdf.py \
+ALONE := $(wildcard $(addprefix tests/test_,grading*.py look.py pages*.py pdf.py \
   playground*.py slides.py weight.py))
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Keep freed memory instead of giving it back at every training step: a quarter faster with glibc.

@@ -2,9 +2,6 @@
 
 import errno
 import gzip
-import hashlib
-import http.server
-import io
 import json
 import os
 import re
@@ -12,80 +9,20 @@ import shutil
 import socket
 import subprocess
 import sys
-import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
+import data_server
 import pytest
+from data_server import HTML, NOISE, Answer, Handler, Server, digest, full
 
-from gsutils import _download, _files, fetch, registry
+from gsutils import _files, fetch, registry
 
 CONTENT = {key: f"{key} of a stand-in".encode() * 500 for key in registry.MNIST}
-HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
-NOISE = bytes(np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8))
-
-
-def digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: "Server"
-
-    def do_GET(self) -> None:
-        self.server.requests.append((self.path, self.headers.get("Range")))
-        answer = self.server.answers.get(self.path, 404)
-        if callable(answer):
-            answer(self)
-        elif isinstance(answer, int):
-            self.send_error(answer)
-        else:
-            self.send_ranges(answer)
-
-    def send_ranges(self, body: bytes, upto: int | None = None, ranges: bool = True) -> None:
-        """Send the range asked for; `upto` breaks off after so many bytes of it."""
-        asked = re.match(r"bytes=(\d+)-", self.headers.get("Range", "")) if ranges else None
-        start = int(asked[1]) if asked else 0
-        if start >= len(body) > 0:
-            self.send_error(416)
-            return
-        self.send_response(206 if asked else 200)
-        if asked:
-            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
-        self.send_header("Content-Length", str(len(body) - start))
-        self.end_headers()
-        self.wfile.write(body[start:][:upto])
-        self.close_connection = upto is not None
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-class Server(http.server.ThreadingHTTPServer):
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.answers: dict[str, bytes | int | Callable[[Handler], None]] = {}
-        self.requests: list[tuple[str, str | None]] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}/"
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+root, server = data_server.root, data_server.server
+full_for_downloads = data_server.full_for_downloads
 
 
 @pytest.fixture
@@ -93,16 +30,6 @@ def silent() -> Iterator[str]:
     """The address of a server that takes connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-
-
-@pytest.fixture(autouse=True)
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    root = tmp_path / "data"
-    monkeypatch.setenv("GSUTILS_DATA", str(root))
-    for name in ("GSUTILS_OFFLINE", "http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    fetch.forget_unreachable()
-    return root
 
 
 @pytest.fixture
@@ -240,7 +167,7 @@ def test_the_next_mirror_serves_when_the_first_fails(mnist: Server, root: Path, 
     name = registry.MNIST["train-images"].name
     good = mnist.answers[f"/a/{name}.gz"]
     assert isinstance(good, bytes)
-    faults: dict[str, bytes | int | Callable[[Handler], None]] = {
+    faults: dict[str, Answer] = {
         "404": 404,
         "503": 503,
         "HTML": HTML,
@@ -268,7 +195,7 @@ def test_the_next_mirror_serves_when_the_first_fails(mnist: Server, root: Path, 
 def test_when_no_mirror_delivers_the_message_says_why_and_what_to_do(
     mnist: Server,
     root: Path,
-    answer: bytes | int | Callable[[Handler], None],
+    answer: Answer,
     said: str,
 ) -> None:
     mnist.answers = dict.fromkeys(mnist.answers, answer)
@@ -403,39 +330,11 @@ def test_an_unreachable_server_is_asked_again_only_on_request(
 # The disk
 
 
-def full(*_: object, **__: object) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.fixture
-def full_for_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Full(io.BytesIO):
-        write = full  # type: ignore[assignment]
-
-    real = Path.open
-
-    def opened(path: Path, mode: str = "r", *args: object, **kwargs: object) -> object:
-        file = real(path, mode, *args, **kwargs)  # type: ignore[call-overload]
-        if path.suffix == ".part":
-            file.close()
-            return Full()
-        return file
-
-    monkeypatch.setattr(Path, "open", opened)
-
-
 @pytest.mark.usefixtures("full_for_downloads")
 def test_a_full_disk_while_downloading_leaves_nothing(mnist: Server, root: Path) -> None:
     with pytest.raises(fetch.DataUnavailable, match=r"train-images.*No space.*Free some space"):
         fetch.mnist()
     assert list((root / "mnist").iterdir()) == []
-
-
-@pytest.mark.usefixtures("full_for_downloads")
-def test_a_full_disk_is_not_left_full_of_a_part_to_resume(cifar: str, root: Path) -> None:
-    with pytest.raises(fetch.DataUnavailable, match=r"tar\.gz.*No space.*Free some space"):
-        fetch.cifar(cifar)
-    assert [path.name for path in root.iterdir()] == [_files.LOCK]
 
 
 def test_a_full_disk_while_unpacking_leaves_nothing(
@@ -547,295 +446,6 @@ def test_two_processes_fetch_at_once_and_each_file_comes_once(mnist: Server, roo
     assert len(mnist.requests) == 4
     assert contents(fetch.mnist(download=False)) == CONTENT
     assert stray(root) == []
-
-
-# Resuming
-
-
-def retrieve(root: Path, server: Server, expected: bytes = NOISE) -> Path:
-    root.mkdir(exist_ok=True)
-    target = root / "big.bin"
-    _download.retrieve(target, digest(expected), [server.url + "big.bin"], resume=True)
-    return target
-
-
-@pytest.fixture
-def broken_off(server: Server, root: Path) -> Server:
-    """A server from which 50,000 bytes came before the transfer broke off."""
-    server.answers["/big.bin"] = lambda handler: handler.send_ranges(NOISE, upto=50_000)
-    with pytest.raises(_download.NoMirror, match="broke off"):
-        retrieve(root, server)
-    [part] = root.iterdir()
-    assert part.suffix == ".part"
-    assert NOISE.startswith(part.read_bytes())
-    assert part.stat().st_size == 50_000
-    server.requests.clear()
-    return server
-
-
-def test_a_broken_download_goes_on_where_it_stopped(broken_off: Server, root: Path) -> None:
-    broken_off.answers["/big.bin"] = NOISE
-    assert retrieve(root, broken_off).read_bytes() == NOISE
-    assert broken_off.requests == [("/big.bin", "bytes=50000-")]
-    assert [path.name for path in root.iterdir()] == ["big.bin"]
-
-
-def test_a_server_without_ranges_sends_it_all_again(broken_off: Server, root: Path) -> None:
-    broken_off.answers["/big.bin"] = lambda handler: handler.send_ranges(NOISE, ranges=False)
-    assert retrieve(root, broken_off).read_bytes() == NOISE
-    assert len(broken_off.requests) == 1
-
-
-def test_a_file_that_changed_meanwhile_is_fetched_afresh(broken_off: Server, root: Path) -> None:
-    changed = NOISE[::-1]
-    broken_off.answers["/big.bin"] = changed
-    assert retrieve(root, broken_off, changed).read_bytes() == changed
-    assert broken_off.requests == [("/big.bin", "bytes=50000-"), ("/big.bin", None)]
-
-
-def test_a_part_that_is_too_long_is_fetched_afresh(broken_off: Server, root: Path) -> None:
-    broken_off.answers["/big.bin"] = NOISE[:1000]
-    assert retrieve(root, broken_off, NOISE[:1000]).read_bytes() == NOISE[:1000]
-
-
-@pytest.mark.parametrize("answer", [503, HTML])
-def test_an_error_of_the_server_does_not_lose_what_came(
-    broken_off: Server, root: Path, answer: bytes | int
-) -> None:
-    page = answer
-    broken_off.answers["/big.bin"] = (
-        page if isinstance(page, int) else lambda handler: handler.send_ranges(page, ranges=False)
-    )
-    with pytest.raises(_download.NoMirror):
-        retrieve(root, broken_off)
-    broken_off.answers["/big.bin"] = NOISE
-    assert retrieve(root, broken_off).read_bytes() == NOISE
-    assert broken_off.requests[-1] == ("/big.bin", "bytes=50000-")
-
-
-def test_a_stalled_transfer_is_broken_off(
-    server: Server, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(_download, "STALL", 0.2)
-    go_on = threading.Event()
-
-    def stall(handler: Handler) -> None:
-        handler.send_response(200)
-        handler.send_header("Content-Length", str(len(NOISE)))
-        handler.end_headers()
-        handler.wfile.write(NOISE[:1000])
-        go_on.wait(10)
-        handler.close_connection = True
-
-    server.answers["/big.bin"] = stall
-    with pytest.raises(_download.NoMirror, match="broke off"):
-        retrieve(root, server)
-    go_on.set()
-
-
-# CIFAR
-
-
-def records(spec: registry.Cifar, name: str) -> bytes:
-    data = np.zeros((spec.records[name], spec.record_bytes), np.uint8)
-    for column, classes in enumerate(spec.labels.values()):
-        data[:, column] = np.arange(len(data)) % classes
-    data[:, len(spec.labels) :] = len(name)
-    return data.tobytes()
-
-
-def tar(files: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-        link = tarfile.TarInfo("cifar-10-batches-bin/link")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
-    return packed.getvalue()
-
-
-@pytest.fixture(params=["cifar10", "cifar100"])
-def cifar(request: pytest.FixtureRequest, server: Server, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The name of a stand-in for a CIFAR of 200 records a file."""
-    name: str = request.param
-    spec = registry.CIFAR[name]
-    spec = spec._replace(records=dict.fromkeys(spec.records, 200), mirrors=(server.url,))
-    files = {f"{spec.folder}/{file}": records(spec, file) for file in spec.records}
-    files |= {f"{spec.folder}/{file}": b"names\n" for file in spec.names}
-    files |= {"../evil.bin": b"evil", f"{spec.folder}/../../evil.bin": b"evil", "/evil.bin": b""}
-    packed = tar(files)
-    spec = spec._replace(archive=registry.File(spec.archive.name, digest(packed)))
-    monkeypatch.setattr(registry, "CIFAR", registry.CIFAR | {name: spec})
-    server.answers[f"/{spec.archive.name}"] = packed
-    return name
-
-
-def put_cifar(folder: Path, name: str) -> Path:
-    spec = registry.CIFAR[name]
-    folder.mkdir(parents=True, exist_ok=True)
-    for file in spec.records:
-        (folder / file).write_bytes(records(spec, file))
-    return folder
-
-
-def test_cifar_is_fetched_unpacked_and_named(
-    cifar: str, server: Server, root: Path, tmp_path: Path
-) -> None:
-    spec = registry.CIFAR[cifar]
-    folder = fetch.cifar(cifar)
-    assert folder == root / spec.folder
-    assert {path.name for path in folder.iterdir()} == {*spec.records, *spec.names, _files.NOTE}
-    assert {path.name for path in root.iterdir()} == {spec.folder, _files.LOCK}
-    assert list(tmp_path.rglob("evil*")) == []
-    assert fetch.source_name(cifar) == spec.title
-    assert fetch.cifar(cifar, download=False) == folder
-    assert fetch.cached() == {cifar: spec.title}
-    assert len(server.requests) == 1
-
-
-def test_when_cifar_cannot_be_had_the_message_says_where_it_belongs(
-    cifar: str, server: Server, root: Path
-) -> None:
-    server.answers.clear()
-    folder = root / registry.CIFAR[cifar].folder
-    with pytest.raises(fetch.DataUnavailable) as caught:
-        fetch.cifar(cifar)
-    assert f"not in {folder} ({server.url}{registry.CIFAR[cifar].archive.name}: HTTP 404" in str(
-        caught.value
-    )
-    assert "data_scripts/fetch_cifar.py" in str(caught.value)
-
-
-def test_altered_cifar_loses_the_name(cifar: str) -> None:
-    path = fetch.cifar(cifar) / next(iter(registry.CIFAR[cifar].records))
-    path.write_bytes(path.read_bytes()[:-1] + b"\xff")
-    assert fetch.source_name(cifar) == registry.CIFAR[cifar].title + " (unverified)"
-
-
-def test_cifar_of_unknown_origin_is_named_unverified_or_what_source_txt_says(
-    cifar: str, root: Path
-) -> None:
-    spec = registry.CIFAR[cifar]
-    folder = put_cifar(root / spec.folder, cifar)
-    assert fetch.cifar(cifar, download=False) == folder
-    assert fetch.source_name(cifar) == f"{spec.title} (unverified)"
-    (folder / "SOURCE.txt").write_text(f"{spec.title} (JPEG re-encoding)\n")
-    assert fetch.cached() == {cifar: f"{spec.title} (JPEG re-encoding)"}
-
-
-@pytest.mark.parametrize("text", ["", "two\nlines", "x" * 100])
-def test_a_source_txt_that_is_no_name_is_reported(root: Path, cifar: str, text: str) -> None:
-    folder = put_cifar(root / registry.CIFAR[cifar].folder, cifar)
-    (folder / "SOURCE.txt").write_text(text)
-    with pytest.raises(fetch.CorruptData, match=r"SOURCE\.txt.*one line"):
-        fetch.source_name(cifar)
-
-
-def test_cifar_of_the_wrong_structure_is_reported_and_left_alone(cifar: str, root: Path) -> None:
-    spec = registry.CIFAR[cifar]
-    folder = put_cifar(root / spec.folder, cifar)
-    path = folder / list(spec.records)[-1]
-    good = path.read_bytes()
-    label, classes = list(spec.labels.items())[-1]
-    wrong_label = bytearray(good)
-    wrong_label[spec.record_bytes + len(spec.labels) - 1] = classes
-    cases = [
-        (good[:-1], f"Expected {len(good):,} bytes: 200 records"),
-        (good + b"\0", f"Expected {len(good):,} bytes: 200 records"),
-        (HTML, "web page"),
-        (bytes(wrong_label), f"{label} {classes}, expected 0 to {classes - 1}"),
-    ]
-    for bad, said in cases:
-        path.write_bytes(bad)
-        with pytest.raises(fetch.CorruptData) as caught:
-            fetch.cifar(cifar)
-        assert said in str(caught.value)
-        assert str(path) in str(caught.value)
-        assert path.read_bytes() == bad
-        assert fetch.cached() == {}
-    path.unlink()
-    with pytest.raises(fetch.CorruptData, match=f"incomplete: {path.name} missing"):
-        fetch.cifar(cifar)
-
-
-def test_an_archive_at_hand_is_unpacked_without_network(
-    cifar: str, server: Server, root: Path, tmp_path: Path
-) -> None:
-    spec = registry.CIFAR[cifar]
-    packed = server.answers.pop(f"/{spec.archive.name}")
-    assert isinstance(packed, bytes)
-    root.mkdir()
-    (root / spec.archive.name).write_bytes(packed)
-    assert fetch.cached() == {}
-    fetch.cifar(cifar, download=False)
-    assert fetch.source_name(cifar) == spec.title
-    assert (root / spec.archive.name).is_file()
-    other = tmp_path / "other"
-    fetch.cifar(cifar, source=root / spec.folder, root=other)
-    assert fetch.source_name(cifar, root=other) == spec.title
-    (root / spec.archive.name).rename(tmp_path / spec.archive.name)
-    third = tmp_path / "third"
-    fetch.cifar(cifar, source=tmp_path, root=third)
-    assert fetch.source_name(cifar, root=third) == spec.title
-    assert server.requests == []
-
-
-def test_unpacked_files_are_taken_over_with_their_source_txt(
-    cifar: str, root: Path, tmp_path: Path
-) -> None:
-    spec = registry.CIFAR[cifar]
-    put_cifar(tmp_path / "mine" / spec.folder, cifar)
-    (tmp_path / "mine" / spec.folder / "SOURCE.txt").write_text("Mine\n")
-    fetch.cifar(cifar, source=tmp_path / "mine")
-    assert fetch.source_name(cifar) == "Mine"
-    with pytest.raises(fetch.DataUnavailable, match="Name the folder"):
-        fetch.cifar(cifar, source=tmp_path / "none", root=tmp_path / "other")
-
-
-def test_a_wrong_archive_is_reported_and_left_alone(cifar: str, root: Path) -> None:
-    archive = root / registry.CIFAR[cifar].archive.name
-    root.mkdir()
-    archive.write_bytes(HTML)
-    with pytest.raises(fetch.CorruptData, match=r"web page.*SHA-256"):
-        fetch.cifar(cifar)
-    assert archive.read_bytes() == HTML
-
-
-def test_a_full_disk_while_unpacking_cifar_keeps_only_the_archive(
-    cifar: str, root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(shutil, "copyfileobj", full)
-        with pytest.raises(fetch.DataUnavailable, match=r"No space left.*Free some space"):
-            fetch.cifar(cifar)
-    spec = registry.CIFAR[cifar]
-    assert {path.name for path in root.iterdir()} == {spec.archive.name, _files.LOCK}
-    fetch.cifar(cifar, download=False)
-    assert fetch.source_name(cifar) == spec.title
-
-
-def test_old_remains_give_way_and_foreign_files_do_not(cifar: str, root: Path) -> None:
-    spec = registry.CIFAR[cifar]
-    folder = root / spec.folder
-    folder.mkdir(parents=True)
-    (folder / "SOURCE.txt").write_text("What was here before\n")
-    (folder / "thesis.txt").write_text("precious")
-    with pytest.raises(fetch.CorruptData, match=r"already holds thesis\.txt"):
-        fetch.cifar(cifar)
-    (folder / "thesis.txt").unlink()
-    fetch.cifar(cifar)
-    assert fetch.source_name(cifar) == spec.title
-
-
-@pytest.mark.parametrize("name", ["CIFAR10", "", "cifar-10"])
-def test_an_unknown_data_set_is_named(name: str) -> None:
-    with pytest.raises(ValueError, match=f"got '{name}'"):
-        fetch.cifar(name)
-    with pytest.raises(ValueError, match=f"got '{name}'"):
-        fetch.source_name(name)
 
 
 # The real files, where they are at hand

@@ -1,214 +1,18 @@
-"""The slides: marks that show nothing on the page, and decks that need only a browser."""
+"""The decks in a browser: small files that need nothing else, and slides that can be read."""
 
-import base64
-import io
-import json
 import re
 
 import pytest
-from bs4 import BeautifulSoup
-from conftest import BROWSERS, HTML, ROOT, browser_path, missing
-from markdown_it.renderer import RendererHTML
-from myst_parser.config.main import MdParserConfig
-from myst_parser.parsers.mdit import create_md_parser
-from PIL import Image
-from sphinx.application import Sphinx
-from sphinx.util.docutils import docutils_namespace, patch_docutils
+from access import WCAG, violations
+from conftest import HTML, PHONE, ROOT, need_pages
 
 from tools import slides
-from tools.notebook_markdown import EXTENSIONS, Chapter, Directive, Facts, Site
-from tools.slides.formulas import Formulas
 
-SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}
-CHAPTERS = sorted(name for name in SOURCES if name[0].isdigit())
+need_pages()
+CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.md"))
 DECKS = sorted((HTML / slides.FOLDER).glob("*.html"))
-STAGE, PHONE = {"width": 1280, "height": 720}, {"width": 390, "height": 844}
+STAGE = {"width": 1280, "height": 720}
 LIMIT = 1_500_000  # bytes of a deck
-MD = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
-
-PAGE = r"""# A chapter
-
-$$
-\operatorname{diag}(x) = \frac12
-$$ (eq-half)
-
-```{figure} dot.png
-:name: fig-dot
-:alt: A red dot
-A dot.
-```
-
-"""
-MARK = """:::{slide} A claim with $x^2$
-:figure: fig-dot
-:equation: eq-half
-- One line, see {eq}`eq-half`
-
-Notes: What is said, *loud*.
-:::
-
-Text below.
-"""
-SETTINGS = {
-    "extensions": ["myst_parser", "tools.slides"],
-    "myst_enable_extensions": ["colon_fence", "dollarmath"],
-    "master_doc": "book/a",
-    "project": "A book",
-    "html_theme_options": {"pygments_light_style": "default", "pygments_dark_style": "monokai"},
-    "suppress_warnings": ["config.cache"],
-}
-
-
-# --- marks ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def build(tmp_path):
-    """Function that builds a book of one page; returns the output folder and the warnings."""
-
-    def build(text, builder="html"):
-        folder = tmp_path / "book"
-        folder.mkdir(exist_ok=True)
-        (folder / "a.md").write_text(text, encoding="utf-8")
-        Image.new("RGB", (300, 100), "red").save(folder / "dot.png")
-        warnings, out = io.StringIO(), tmp_path / builder
-        settings = {**SETTINGS, "html_theme": "basic"}
-        if builder == "html":
-            settings["html_theme"] = "sphinx_book_theme"
-        with patch_docutils(None), docutils_namespace():
-            Sphinx(
-                tmp_path, None, out, tmp_path / "doctrees", builder, settings, None, warnings, True
-            ).build()
-        return out, warnings.getvalue()
-
-    return build
-
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(?!tools)")
-
-
-def test_a_mark_becomes_a_slide_with_its_figure_equation_and_notes(build):
-    out, warnings = build(PAGE + MARK)
-    assert warnings == ""
-    soup = BeautifulSoup((out / "slides/a.html").read_text(encoding="utf-8"), "html.parser")
-    first, slide, last = soup.select("section")
-    assert first.h1.text == last.h2.text == "A chapter"
-    assert first.a["href"] == "../book/a.html"
-    assert "A claim with" in slide.h2.text
-    assert slide.h2.math is not None
-    assert slide.img["alt"] == "A red dot"
-    picture = base64.b64decode(slide.img["src"].removeprefix("data:image/png;base64,"))
-    assert Image.open(io.BytesIO(picture)).size == (300, 100)
-    assert slide.select_one(".equation mfrac") is not None
-    assert slide.select_one(".equation .number").text == "(1)"
-    assert slide.li.a["href"] == "../book/a.html#equation-eq-half"
-    assert slide.select_one("aside.notes").text.strip() == "What is said, loud."
-
-
-@pytest.mark.parametrize("builder", ["html", "text", "latex"])
-def test_a_mark_shows_nothing_in_the_book(build, builder):
-    out, warnings = build(PAGE + MARK, builder)
-    assert warnings == ""
-    written = [p for p in out.rglob("*") if p.suffix in (".html", ".txt", ".tex", ".js")]
-    written = [p for p in written if p.parent.name not in (slides.FOLDER, "_sources")]
-    text = "".join(path.read_text(encoding="utf-8") for path in written)
-    assert "Text below" in text
-    for hidden in ("A claim", "One line", "What is said"):
-        assert hidden not in text
-    assert (out / slides.FOLDER).exists() == (builder == "html")
-    if builder == "html":
-        assert "claim" not in (out / "searchindex.js").read_text(encoding="utf-8")
-        page = BeautifulSoup((out / "book/a.html").read_text(encoding="utf-8"), "html.parser")
-        assert page.select_one('a[href="../slides/a.html"]') is not None
-
-
-def test_a_page_without_marks_has_no_slides(build):
-    out, _ = build(PAGE)
-    assert not (out / slides.FOLDER).exists()
-    assert "slides/a.html" not in (out / "book/a.html").read_text(encoding="utf-8")
-
-
-@pytest.mark.parametrize(
-    ("mark", "message"),
-    [
-        (":::{slide} A\n:figure: fig-no\n:::", "no figure 'fig-no'; it has fig-dot"),
-        (":::{slide} A\n:equation: eq-no\n:::", "no equation 'eq-no'; it has eq-half"),
-        (":::{slide} A\n:::", "shows nothing: give it a line"),
-        (":::{slide} A\n\nNotes: b\n:::", "shows nothing: give it a line"),
-        (":::{slide} A\n- b\nNotes: c\n:::", "'Notes:' would be shown"),
-        (f":::{{slide}} A\n{'b ' * 60}\n:::", "has 61 words, expected at most 60"),
-        (":::{slide} A\n$\\nonsense$\n:::", "MathJax cannot set '\\\\nonsense'"),
-        (":::{slide}\n- b\n:::", "1 argument(s) required"),
-        (":::{slide} A\n:picture: fig-dot\n:::", "unknown option"),
-    ],
-)
-def test_a_mark_that_cannot_be_a_slide_is_a_warning_that_names_the_line(build, mark, message):
-    _, warnings = build(PAGE + mark)
-    line = PAGE.count("\n") + 1
-    assert re.search(
-        rf"a\.md:{line}: (WARNING|ERROR): .*{re.escape(message)}", warnings, re.IGNORECASE
-    )
-
-
-def test_a_notebook_holds_no_mark():
-    chapter = Chapter("book/a.md", Site("https://p/", "https://f/", "book/a"), facts=Facts())
-    assert chapter.text("Above.\n\n" + MARK).split() == ["Above.", "Text", "below."]
-
-
-@pytest.mark.parametrize("name", CHAPTERS)
-def test_a_chapter_has_8_to_14_slides_from_its_question_to_one_for_the_class(name):
-    marks = [
-        Directive.read(token.info, token.content, 0)
-        for token in MD.parse(SOURCES[name])
-        if token.type == "colon_fence" and token.info.startswith("{slide}")
-    ]
-    assert 8 <= len(marks) <= 14
-    assert marks[0].argument.endswith("?")
-    assert "?" in marks[-1].argument + marks[-1].body
-
-
-# --- formulas -------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def formulas():
-    with Formulas() as formulas:
-        yield formulas
-
-
-def formulas_of(markdown):
-    """The formulas of a passage, and whether they are displayed."""
-    for token in MD.parse(markdown):
-        if token.type in ("math_block", "math_block_label", "amsmath"):
-            yield token.content, True
-        elif token.type == "colon_fence":
-            yield from formulas_of(token.content)
-        for child in token.children or []:
-            if child.type == "math_inline":
-                yield child.content, False
-
-
-@pytest.mark.parametrize("name", sorted(SOURCES))
-def test_every_formula_of_the_book_can_be_set(formulas, name):
-    for tex, display in set(formulas_of(SOURCES[name])):
-        html = formulas.html(tex, display)
-        assert "<path" in html or "<use" in html
-        assert "merror" not in html
-
-
-def test_a_formula_in_the_text_and_one_on_its_own_differ(formulas):
-    assert 'class="formula"' in formulas.html("x")
-    assert 'class="formula display"' in formulas.html("x", display=True)
-
-
-def test_pictures_of_formulas_have_names_of_their_own(formulas):
-    pattern = re.compile(r'(?<= id=")[^"]+')
-    first, second = (set(pattern.findall(formulas.html("x^2"))) for _ in range(2))
-    assert first
-    assert not first & second
-
-
-# --- decks, in a browser --------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module", params=DECKS, ids=lambda path: path.stem)
@@ -250,19 +54,12 @@ MEASURE = """
 
 
 def test_every_chapter_has_a_deck_that_its_page_links_to():
-    if not HTML.exists():
-        missing("the book is not built: run `make book`")
     assert [path.stem for path in DECKS] == CHAPTERS
     for path in DECKS:
         page = HTML / "book" / path.name
         assert f'href="../slides/{path.name}"' in page.read_text(encoding="utf-8")
         back = re.search(r'<h1>.*?href="(.*?)"', path.read_text(encoding="utf-8"), re.DOTALL)
         assert (path.parent / back[1]).resolve() == page.resolve()
-
-
-def test_a_browser_is_at_hand():
-    if browser_path() is None:
-        missing(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
 
 
 def test_a_deck_is_one_small_file_that_asks_for_nothing(opened):
@@ -303,29 +100,21 @@ def test_formulas_are_drawn_and_can_be_read_aloud(opened):
     assert all(formula == [True, True] for formula in formulas)
 
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-
-
 @pytest.mark.parametrize(
-    ("scheme", "only"),
+    ("scheme", "rules"),
     [
-        ("light", {"type": "tag", "values": TAGS}),
+        ("light", WCAG | {"values": [*WCAG["values"], "best-practice"]}),
         ("dark", {"type": "rule", "values": ["color-contrast"]}),
     ],
 )
-def test_axe_finds_nothing_on_any_slide(opened, scheme, only):
-    from axe_playwright_python.sync_playwright import Axe
-
+def test_axe_finds_nothing_on_any_slide(opened, scheme, rules):
     opened.emulate_media(color_scheme=scheme)
     show(opened, "?view=print")  # every slide at once
     opened.wait_for_selector(".pdf-page")
-    options = {"resultTypes": ["violations"], "runOnly": only}
-    violations = Axe().run(opened, options=options).response["violations"]
+    found = violations(opened, rules)
     opened.emulate_media(color_scheme="light")
     show(opened)
-    assert violations == [], json.dumps(
-        [[v["id"], v["help"], [n["html"][:200] for n in v["nodes"][:5]]] for v in violations]
-    )
+    assert found == []
 
 
 def test_every_slide_has_a_white_page_on_paper(opened):
@@ -352,8 +141,6 @@ def test_every_slide_has_a_white_page_on_paper(opened):
 @pytest.fixture(scope="module")
 def one(browser):
     """The first deck, as a lecturer has it."""
-    if not DECKS:
-        missing("the book is not built: run `make book`")
     page = browser.new_page(viewport=STAGE, color_scheme="dark")
     page.file = DECKS[0]
     show(page)

@@ -1,0 +1,166 @@
+"""The course that `make course` has made: no hidden solution gets out, and all else is there."""
+
+import html
+import json
+import re
+from functools import cache
+
+import pytest
+import yaml
+from bs4 import BeautifulSoup
+from conftest import ROOT, missing
+
+from gsutils.grading.grader import grade
+from tools import book
+from tools.course import editions, pages, settings, source
+from tools.course.__main__ import MARK
+
+CHAPTERS = source.chapters(ROOT)
+LABELS = {exercise.label for chapter in CHAPTERS for exercise in chapter.exercises}
+PAGES = {c.name: (ROOT / "book" / f"{c.name}.md").read_text(encoding="utf-8") for c in CHAPTERS}
+READ = [path for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "instructors"]
+IN_THE_TEXT = {"ex-pert-lambert"}  # a cell of the chapter has the same lines
+OUT = book.BUILD / "course"
+
+
+@pytest.fixture(scope="module")
+def course():
+    """The example, made: `make course` has run on the book as it is."""
+    found = settings.load(ROOT / "course.yml", CHAPTERS)
+    mark = OUT / MARK
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != editions.stamp(found):
+        missing("_build/course is not made of course.yml as it is: make course")
+    return found
+
+
+def squeezed(text):
+    """Letters and digits only: the same in MyST, in Markdown, in HTML and in JSON."""
+    return re.sub(r"[\W_]+", "", html.unescape(re.sub(r"<[^<>]*>", "", text)))
+
+
+@cache
+def fragments():
+    """By exercise, what only its solution says: its lines, cut at roles, links and formulas."""
+    shown = [source.for_students(path.read_text(encoding="utf-8"), LABELS) for path in READ]
+    public = "".join(squeezed(text) + squeezed(re.sub("[<>]", "", text)) for text in shown)
+    found = {}
+    for text in PAGES.values():
+        for _, _, directive in source._directives(text):
+            if directive.name != "solution":
+                continue
+            lines = re.split(r"\n|\{[\w:]+\}`[^`]*`|\]\([^)]*\)|\$[^$]*\$", directive.body)
+            pieces = [squeezed(line) for line in lines]
+            own = [piece for piece in pieces if len(piece) >= 16 and piece not in public]
+            found[directive.argument] = own
+    return found
+
+
+def leaks(folder, labels):
+    """The labels of those exercises of which some line stands in a file of a folder."""
+    found = {}
+    for path in (path for path in folder.rglob("*") if path.is_file()):
+        content = path.read_bytes().decode("utf-8", "ignore")
+        text = squeezed(content) + squeezed(re.sub("[<>]", "", content))
+        for label in labels:
+            if any(piece in text for piece in fragments()[label]):
+                found.setdefault(label, []).append(path.relative_to(folder).as_posix())
+    return found
+
+
+def test_every_solution_says_something_that_can_be_searched_for():
+    assert set(fragments()) == LABELS
+    assert {label for label, pieces in fragments().items() if not pieces} == IN_THE_TEXT
+
+
+def test_no_file_for_students_has_a_line_of_a_hidden_solution(course):
+    assert leaks(OUT / "student", course.hidden) == {}
+    assert leaks(OUT / "problem-sets", course.hidden) == {}
+
+
+def test_the_search_finds_all_solutions_where_they_are_shown(course):
+    shown = leaks(OUT / "instructor" / "book", LABELS)
+    assert set(shown) == LABELS - IN_THE_TEXT
+    sources = leaks(OUT / "instructor" / "_sources", LABELS)
+    assert set(sources) == LABELS - IN_THE_TEXT
+    assert all({".md", ".ipynb"} <= {"." + p.split(".")[-1] for p in f} for f in sources.values())
+    assert "book/01-clever-hans.html" in leaks(OUT / "student", ["ex-half"])["ex-half"]
+
+
+def test_the_words_of_hidden_solutions_are_not_in_the_index_for_searching(course):
+    def terms(edition):
+        text = (OUT / edition / "searchindex.js").read_text(encoding="utf-8")
+        return set(json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))["terms"])
+
+    shown, public = terms("instructor"), terms("student")
+    own = {w for pieces in solution_words(course).values() for w in pieces} & shown
+    assert len(own) > 10
+    assert len(own - public) > 0.9 * len(own)  # a few are in what cells print
+
+
+def solution_words(course):
+    """By exercise, words that stand nowhere in the book but in hidden solutions."""
+    stripped = [source.for_students(text, course.hidden) for text in PAGES.values()]
+    others = [path.read_text(encoding="utf-8") for path in READ if path.stem not in PAGES]
+    public = set(re.findall(r"\w+", " ".join([*stripped, *others, pages.home(course)]).lower()))
+    return {
+        d.argument: set(re.findall(r"\w+", d.body.lower())) - public
+        for text in PAGES.values()
+        for _, _, d in source._directives(text)
+        if d.name == "solution" and d.argument in course.hidden
+    }
+
+
+def links(page):
+    soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+    return {a["href"] for a in soup.find_all("a", href=True)}
+
+
+def test_no_link_for_students_leads_to_the_solutions_in_the_repository(course):
+    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    found = [
+        (page.name, href)
+        for page in (OUT / "student").rglob("*.html")
+        for href in links(page)
+        if href.startswith((repository, "https://colab"))
+    ]
+    assert found == []
+
+
+def test_the_home_page_has_the_weeks_their_chapters_and_dates(course):
+    page = OUT / "student" / "course.html"
+    text = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser").article.get_text(" ")
+    assert {"book/01-clever-hans.html", "problem-sets/week-01.html"} <= links(page)
+    for part in (course.title, course.term, "Mon 8 Feb", "5 points", "Forum"):
+        assert part in text
+    instructor = links(OUT / "instructor" / "course.html")
+    assert {"answer-key/week-01.html", "book/instructors.html"} <= instructor
+    for href in (h for h in instructor if h.startswith(("slides/", "answer-key/"))):
+        assert (OUT / "instructor" / href).is_file()
+
+
+def test_a_solution_is_open_for_instructors_and_released_ones_are_there_for_students(course):
+    name = "book/01-clever-hans.html"
+    for edition, count in (("student", 1), ("instructor", len(CHAPTERS[0].exercises))):
+        soup = BeautifulSoup((OUT / edition / name).read_text(encoding="utf-8"), "html.parser")
+        assert len(soup.select("div.solution")) == count
+    assert not soup.select("div.solution.dropdown")
+
+
+def test_the_answer_keys_get_every_point_and_the_problem_sets_none(course):
+    for week in course.sets:
+        handed_out = OUT / "problem-sets" / f"{week.name}.ipynb"
+        key = grade(OUT / "answer-key" / f"{week.name}.ipynb", handed_out)
+        assert key.score == key.points == sum(p for e, p in week.exercises if e.check)
+        empty = grade(handed_out, handed_out)
+        assert {mark.status for mark in empty.marks} == {"unsolved"}
+
+
+def test_the_notebooks_to_download_are_those_that_are_handed_out(course):
+    for name in PAGES:
+        assert (OUT / "student" / "_sources" / "book" / f"{name}.ipynb").is_file()
+        assert f"../_sources/book/{name}.ipynb" in links(OUT / "student" / "book" / f"{name}.html")
+    for path in (OUT / "problem-sets").glob("*.ipynb"):
+        text = path.read_text(encoding="utf-8")
+        assert (OUT / "student" / "_sources" / "problem-sets" / path.name).read_text() == text
+        assert not re.search(r"\{[a-z]+\}`|^:::", text, re.MULTILINE)
+        assert course.site in text

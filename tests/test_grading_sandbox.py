@@ -1,0 +1,298 @@
+"""Grading hostile code: each ends with its reason, and nothing of it gets beyond its sandbox."""
+
+import csv
+import json
+import multiprocessing.forkserver
+import os
+import signal
+
+import numpy as np
+import pytest
+import submissions
+import torch
+from conftest import ROOT
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from submissions import IMPORTS, LINUX, QUICK, RIGHT, cell, function, notebook
+
+from gsutils.__main__ import main
+from gsutils.grading import grader, landlock, report, values
+from gsutils.grading.grader import grade
+from gsutils.grading.sandbox import Limits, Sandbox, Stopped
+
+submit, mark = submissions.submit, submissions.mark
+
+
+# --- the process that forks ---------------------------------------------------------------------
+
+
+@LINUX
+def test_a_student_who_stops_the_process_that_forks_stops_nobody_else(submit, monkeypatch):
+    server = multiprocessing.forkserver._forkserver
+    monkeypatch.setattr(server, "_preload_modules", [])  # importing torch twice takes seconds
+    job = {"path": str(submit(IMPORTS, function(RIGHT))), "assignment": None}
+    for _ in range(2):
+        with Sandbox(job, Limits()) as sandbox:
+            assert list(sandbox.exercises()) == ["linear-margin"]
+        os.kill(server._forkserver_pid, signal.SIGKILL)
+
+
+# --- thirty submissions, half of them hostile ---------------------------------------------------
+
+KEY = ROOT / "book" / "01-clever-hans.md"
+DEEP = "class A:\n    def __getattr__(self, n): return getattr(self, n + 'a')"
+WALK = "import sys\nf = sys._getframe()\nwhile f:\n    {}\n    f = f.f_back"
+HOSTILE = {
+    "endless loop": ("while True: pass", "time", "No end after"),
+    "loop that catches all": (
+        "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+        "time",
+        "No end after",
+    ),
+    "sleep": ("import time\ntime.sleep(1e6)", "time", "No end after 1 s"),
+    "10 GiB": ("return np.ones(10 * 2**27).sum()", "memory", "more than 1 GiB"),
+    "10 GiB list": ("return len([0] * (10 * 2**27))", "memory", "more than 1 GiB"),
+    "10 GiB tensor": (
+        "import torch\nreturn torch.ones(10 * 2**28).sum()",
+        "memory",
+        "more than 1 GiB",
+    ),
+    "segmentation fault": (
+        f"import sys\nsys.setrecursionlimit(10**9)\n{DEEP}\nA().x",
+        "crash",
+        "SIGSEGV",
+    ),
+    "abort": ("import os\nos.abort()", "crash", "SIGABRT"),
+    "exit": ("import os\nos._exit(0)", "crash", "exit code 0"),
+    "sys.exit": ("import sys\nsys.exit(0)", "failed", "SystemExit"),
+    "infinite print": ("while True: print('x' * 1000)", "output", "prints more than 100,000"),
+    "20 MiB": ("return np.zeros((20, 2**17))", "output", "returns more than 16 MiB"),
+    "answer key": (f"return open({str(KEY)!r}).read()", "failed", "opens no files outside"),
+    "checks": (
+        f"return open({str(ROOT / 'gsutils/checks/clever_hans.py')!r}).read()",
+        "failed",
+        "opens no files outside",
+    ),
+    "import of the checks": ("import gsutils.checks.clever_hans", "failed", "not a package"),
+    "truth on the stack": (
+        WALK.format("if 'truth' in f.f_locals: return f.f_locals['truth']"),
+        "unsolved",
+        "Not solved yet",
+    ),
+    "another verdict": (
+        "import gsutils.checks\ngsutils.checks.CHECKS = {}\n"
+        "gsutils.checks.verdict = lambda *_: True\nreturn -1",
+        "failed",
+        "Not the distance",
+    ),
+    "kill the grader": ("import os\nos.kill(os.getppid(), 9)", "failed", "stops no processes"),
+    "fork bomb": ("import os\nwhile True: os.fork()", "failed", "starts no processes"),
+    "program": ("import subprocess\nsubprocess.run(['env'])", "failed", "starts no programs"),
+    "network": (
+        "import socket\nsocket.create_connection(('192.0.2.1', 80))",
+        "failed",
+        "opens no connections",
+    ),
+    "environment": ("raise ValueError(open('/proc/self/environ').read())", "failed", "opens no"),
+    "delete": (f"import os\nos.remove({str(KEY)!r})", "failed", "changes no files outside"),
+    "checks past Python": (
+        f"import torch\nreturn bytes(torch.from_file({str(KEY)!r}, size=9, dtype=torch.uint8))",
+        "failed",
+        "Permission denied" if landlock.version() else "one number is expected",
+    ),
+    "memory of Python": ("import ctypes\nctypes.string_at(0)", "failed", "keeps within Python"),
+}
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory):
+    """Thirty submissions graded by the command: its exit status, output and folder of results."""
+    folder, out = tmp_path_factory.mktemp("submissions"), tmp_path_factory.mktemp("grades")
+    bodies = {name: body for name, (body, *_) in HOSTILE.items()}
+    for name, body in {**bodies, **{f"right {i}": RIGHT for i in range(4)}}.items():
+        content = notebook(IMPORTS, cell(function(body), "exercise-linear-margin"))
+        (folder / f"{name}.ipynb").write_text(json.dumps(content))
+    (folder / "not JSON.ipynb").write_text("{")
+    words = ["grade", str(folder), "--out", str(out), "--seconds", "0.5", "--jobs", "2"]
+    return main(words), out
+
+
+def test_a_batch_of_thirty_ends_with_a_score_or_a_reason_for_each(batch):
+    status, out = batch
+    assert status == 1  # one of them is no notebook
+    with (out / "grades.csv").open(newline="") as file:
+        rows = {row["notebook"]: row for row in csv.DictReader(file)}
+    assert len(rows) == len(HOSTILE) + 5 == 30
+    assert rows["not JSON.ipynb"]["problem"].startswith("not a notebook: the file is not JSON")
+    assert rows["not JSON.ipynb"]["score"] == ""
+    for name, row in rows.items():
+        if name.startswith("right"):
+            assert (row["score"], row["points"], row["linear-margin: status"]) == (
+                "1",
+                "3",
+                "passed",
+            )
+        elif name != "not JSON.ipynb":
+            assert row["score"] == "0"
+            assert row["linear-margin: status"] in grader.STATUSES
+    assert "29 of 30 could be graded" in (out / "index.html").read_text()
+
+
+@LINUX
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_code_ends_with_its_reason(name, batch):
+    _, out = batch
+    _, status, reason = HOSTILE[name]
+    (stem,) = report.stems([f"{name}.ipynb"])
+    first, *others = json.loads((out / f"{stem}.json").read_text())["exercises"]
+    assert (first["status"], first["score"]) == (status, 0)
+    assert reason in first["message"]
+    assert [other["status"] for other in others] == ["missing"] * 2
+
+
+def test_exercises_share_the_time_of_a_notebook(submit):
+    names = ["linear_margin", "sd_objective", "flip_share"]
+    sleep = "import time\ntime.sleep(1e6)"
+    graded = grade(
+        submit(IMPORTS, *(function(sleep, name, "*_") for name in names)),
+        limits=Limits(seconds=0.3),
+    )
+    assert [m.status for m in graded.marks] == ["time"] * 3
+    assert graded.marks[2].message.startswith("Not run")
+    assert sum(m.seconds for m in graded.marks) < 10
+
+
+@pytest.mark.skipif(landlock.version() < 6, reason="needs Linux 6.12")
+def test_the_kernel_keeps_a_student_from_other_processes(mark):
+    body = "import os, signal\nsignal.pidfd_send_signal(os.pidfd_open(os.getppid()), 9)"
+    assert "PermissionError: [Errno 1]" in mark(IMPORTS, function(body)).message
+
+
+@pytest.mark.skipif(not landlock.version(), reason="needs Linux 5.13")
+def test_the_kernel_keeps_a_student_from_other_folders(mark):
+    body = f"import os\nraise ValueError(os.listdir({str(ROOT / 'tests')!r}))"
+    assert "PermissionError: [Errno 13]" in mark(IMPORTS, function(body)).message
+
+
+# --- what the code of a student finds -----------------------------------------------------------
+
+
+def test_a_student_finds_no_environment_and_an_empty_folder(mark, monkeypatch):
+    monkeypatch.setenv("SECRET_TOKEN", "swordfish")
+    body = "import os\nraise ValueError(sorted(os.environ), os.listdir(), os.getcwd())"
+    message = mark(IMPORTS, function(body)).message
+    assert "'HOME'" in message
+    assert "SECRET" not in message
+    assert ", [], " in message
+    assert str(ROOT) not in message
+
+
+def test_a_student_may_write_small_files_in_the_folder(mark):
+    body = "open('a', 'w').write('0.5')\nprint(open('a').read())\n" + RIGHT
+    assert mark(IMPORTS, function(body)).status == "passed"
+
+
+@LINUX
+def test_a_large_file_is_refused(mark):
+    message = mark(IMPORTS, function("open('a', 'wb').write(bytes(2**25))")).message
+    assert "File too large" in message
+
+
+def test_the_answer_cannot_change_what_the_check_compares_with(mark):
+    body = "X *= 0\ny *= 0\nw *= 0\nreturn 0"
+    assert "Not the distance" in mark(IMPORTS, function(body)).message
+
+
+def test_a_check_may_hand_over_functions_and_streams(submit):
+    colours = "return np.where(rng.random(y.shape) < flip, -y, y)"
+    graded = grade(
+        submit(
+            IMPORTS,
+            function("return lead(0.5) if lead(0.0) > 2 else undefined", "find_crossing", "lead"),
+            function(colours, "colour_the_labels", "y, flip, rng"),
+        )
+    )
+    marks = {m.exercise: m for m in graded.marks}
+    assert "NameError: name 'undefined'" in marks["find-crossing"].message
+    assert marks["colour-the-labels"].status == "passed"
+
+
+# --- values that cross over ---------------------------------------------------------------------
+
+NUMBERS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just(...)
+)
+VALUES = st.recursive(
+    NUMBERS | st.complex_numbers(),
+    lambda part: st.lists(part) | st.tuples(part, part) | st.dictionaries(st.text(), part),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(VALUES)
+def test_a_value_arrives_as_it_was(value):
+    there = values.read(json.loads(json.dumps(values.write(value))))
+    assert repr(there) == repr(value) or "e+" in repr(there)  # integers above 2**63 become floats
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int8", "uint64", "bool", "complex128"])
+def test_an_array_arrives_as_it_was(dtype):
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    for value in (array, array.T, array[:, ::2], array[0, 0]):
+        there = values.read(json.loads(json.dumps(values.write(value))))
+        assert there.dtype == value.dtype
+        np.testing.assert_array_equal(there, value)
+
+
+def test_a_tensor_arrives_as_a_tensor():
+    weights = torch.ones(2, 3, dtype=torch.bfloat16, requires_grad=True)
+    there = values.read(values.write(weights.T))
+    assert torch.equal(there, torch.ones(3, 2))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        {"array": "AAAA", "dtype": "|O8", "shape": [1]},
+        {"array": "AAAA", "dtype": "<f8", "shape": [10**12]},
+        {"array": 5, "dtype": "<f8", "shape": [1]},
+        {"array": "AAAA", "dtype": ["<f8"], "shape": [1]},
+        {"tensor": {"array": "AAAA", "dtype": "|u1", "shape": [9]}},
+        {"dict": [[[], 1]]},
+        {"complex": "a"},
+        {"other": ""},
+        {},
+    ],
+)
+def test_what_is_no_value_is_an_error_and_nothing_else(sent):
+    try:
+        values.read(sent)
+    except ValueError:
+        return
+    assert "other" in sent
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"kind": "stop", "why": []}',
+        b"",
+        b"[]",
+        b"{",
+        b'{"kind": "value"}',
+        b'{"kind": 1}',
+        b"[" * 9999,
+    ],
+)
+def test_a_forged_message_is_a_crash(message):
+    code = (
+        "import sys\n"
+        "def f():\n"
+        "    frame = sys._getframe()\n"
+        "    while 'self' not in frame.f_locals: frame = frame.f_back\n"
+        f"    frame.f_locals['self'].connection.send_bytes({message!r})\n"
+    )
+    box = Sandbox({"name": "f", "code": code, "setup": []}, QUICK)
+    with box, pytest.raises(Stopped, match=r"unreadable|crashed"):
+        box.answer()()

@@ -1,0 +1,201 @@
+"""The slides' source: marks that show nothing on the page, and formulas as pictures."""
+
+import base64
+import io
+import re
+
+import pytest
+from bs4 import BeautifulSoup
+from conftest import ROOT
+from markdown_it.renderer import RendererHTML
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
+from PIL import Image
+from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
+
+from tools import slides
+from tools.notebook_markdown import EXTENSIONS, Chapter, Directive, Facts, Site
+from tools.slides.formulas import Formulas
+
+SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}
+CHAPTERS = sorted(name for name in SOURCES if name[0].isdigit())
+MD = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
+
+PAGE = r"""# A chapter
+
+$$
+\operatorname{diag}(x) = \frac12
+$$ (eq-half)
+
+```{figure} dot.png
+:name: fig-dot
+:alt: A red dot
+A dot.
+```
+
+"""
+MARK = """:::{slide} A claim with $x^2$
+:figure: fig-dot
+:equation: eq-half
+- One line, see {eq}`eq-half`
+
+Notes: What is said, *loud*.
+:::
+
+Text below.
+"""
+SETTINGS = {
+    "extensions": ["myst_parser", "tools.slides"],
+    "myst_enable_extensions": ["colon_fence", "dollarmath"],
+    "master_doc": "book/a",
+    "project": "A book",
+    "html_theme_options": {"pygments_light_style": "default", "pygments_dark_style": "monokai"},
+    "suppress_warnings": ["config.cache"],
+}
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(?!tools)")
+
+
+# --- marks ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def build(tmp_path):
+    """Function that builds a book of one page; returns the output folder and the warnings."""
+
+    def build(text, builder="html"):
+        folder = tmp_path / "book"
+        folder.mkdir(exist_ok=True)
+        (folder / "a.md").write_text(text, encoding="utf-8")
+        Image.new("RGB", (300, 100), "red").save(folder / "dot.png")
+        warnings, out = io.StringIO(), tmp_path / builder
+        theme = "sphinx_book_theme" if builder == "html" else "basic"
+        settings = SETTINGS | {"html_theme": theme}
+        with patch_docutils(None), docutils_namespace():
+            Sphinx(
+                tmp_path, None, out, tmp_path / "doctrees", builder, settings, None, warnings, True
+            ).build()
+        return out, warnings.getvalue()
+
+    return build
+
+
+def test_a_mark_becomes_a_slide_with_its_figure_equation_and_notes(build):
+    out, warnings = build(PAGE + MARK)
+    assert warnings == ""
+    soup = BeautifulSoup((out / "slides/a.html").read_text(encoding="utf-8"), "html.parser")
+    first, slide, last = soup.select("section")
+    assert first.h1.text == last.h2.text == "A chapter"
+    assert first.a["href"] == "../book/a.html"
+    assert "A claim with" in slide.h2.text
+    assert slide.h2.math is not None
+    assert slide.img["alt"] == "A red dot"
+    picture = base64.b64decode(slide.img["src"].removeprefix("data:image/png;base64,"))
+    assert Image.open(io.BytesIO(picture)).size == (300, 100)
+    assert slide.select_one(".equation mfrac") is not None
+    assert slide.select_one(".equation .number").text == "(1)"
+    assert slide.li.a["href"] == "../book/a.html#equation-eq-half"
+    assert slide.select_one("aside.notes").text.strip() == "What is said, loud."
+
+
+@pytest.mark.parametrize("builder", ["html", "text", "latex"])
+def test_a_mark_shows_nothing_in_the_book(build, builder):
+    out, warnings = build(PAGE + MARK, builder)
+    assert warnings == ""
+    written = [p for p in out.rglob("*") if p.suffix in (".html", ".txt", ".tex", ".js")]
+    written = [p for p in written if p.parent.name not in (slides.FOLDER, "_sources")]
+    text = "".join(path.read_text(encoding="utf-8") for path in written)
+    assert "Text below" in text
+    for hidden in ("A claim", "One line", "What is said"):
+        assert hidden not in text
+    assert (out / slides.FOLDER).exists() == (builder == "html")
+    if builder == "html":
+        assert "claim" not in (out / "searchindex.js").read_text(encoding="utf-8")
+        page = BeautifulSoup((out / "book/a.html").read_text(encoding="utf-8"), "html.parser")
+        assert page.select_one('a[href="../slides/a.html"]') is not None
+
+
+def test_a_page_without_marks_has_no_slides(build):
+    out, _ = build(PAGE)
+    assert not (out / slides.FOLDER).exists()
+    assert "slides/a.html" not in (out / "book/a.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("mark", "message"),
+    [
+        (":::{slide} A\n:figure: fig-no\n:::", "no figure 'fig-no'; it has fig-dot"),
+        (":::{slide} A\n:equation: eq-no\n:::", "no equation 'eq-no'; it has eq-half"),
+        (":::{slide} A\n:::", "shows nothing: give it a line"),
+        (":::{slide} A\n\nNotes: b\n:::", "shows nothing: give it a line"),
+        (":::{slide} A\n- b\nNotes: c\n:::", "'Notes:' would be shown"),
+        (f":::{{slide}} A\n{'b ' * 60}\n:::", "has 61 words, expected at most 60"),
+        (":::{slide} A\n$\\nonsense$\n:::", "MathJax cannot set '\\\\nonsense'"),
+        (":::{slide}\n- b\n:::", "1 argument(s) required"),
+        (":::{slide} A\n:picture: fig-dot\n:::", "unknown option"),
+    ],
+)
+def test_a_mark_that_cannot_be_a_slide_is_a_warning_that_names_the_line(build, mark, message):
+    _, warnings = build(PAGE + mark)
+    line = PAGE.count("\n") + 1
+    assert re.search(
+        rf"a\.md:{line}: (WARNING|ERROR): .*{re.escape(message)}", warnings, re.IGNORECASE
+    )
+
+
+def test_a_notebook_holds_no_mark():
+    chapter = Chapter("book/a.md", Site("https://p/", "https://f/", "book/a"), facts=Facts())
+    assert chapter.text("Above.\n\n" + MARK).split() == ["Above.", "Text", "below."]
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_has_8_to_14_slides_from_its_question_to_one_for_the_class(name):
+    marks = [
+        Directive.read(token.info, token.content, 0)
+        for token in MD.parse(SOURCES[name])
+        if token.type == "colon_fence" and token.info.startswith("{slide}")
+    ]
+    assert 8 <= len(marks) <= 14
+    assert marks[0].argument.endswith("?")
+    assert "?" in marks[-1].argument + marks[-1].body
+
+
+# --- formulas -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def formulas():
+    with Formulas() as formulas:
+        yield formulas
+
+
+def formulas_of(markdown):
+    """The formulas of a passage, and whether they are displayed."""
+    for token in MD.parse(markdown):
+        if token.type in ("math_block", "math_block_label", "amsmath"):
+            yield token.content, True
+        elif token.type == "colon_fence":
+            yield from formulas_of(token.content)
+        for child in token.children or []:
+            if child.type == "math_inline":
+                yield child.content, False
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_every_formula_of_the_book_can_be_set(formulas, name):
+    for tex, display in set(formulas_of(SOURCES[name])):
+        html = formulas.html(tex, display)
+        assert "<path" in html or "<use" in html
+        assert "merror" not in html
+
+
+def test_a_formula_in_the_text_and_one_on_its_own_differ(formulas):
+    assert 'class="formula"' in formulas.html("x")
+    assert 'class="formula display"' in formulas.html("x", display=True)
+
+
+def test_pictures_of_formulas_have_names_of_their_own(formulas):
+    pattern = re.compile(r'(?<= id=")[^"]+')
+    first, second = (set(pattern.findall(formulas.html("x^2"))) for _ in range(2))
+    assert first
+    assert not first & second
