@@ -139,7 +139,8 @@ def book(tmp_path_factory):
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
     intro = "# Intro\n\n```{nb-exec-table}\n```\n"
-    deep = chapter("from gsutils.top import value\nprint('deep is', value)", "Deep")
+    slow = "import time\nprint('one line,', end=' ')\ntime.sleep(0.5)\nprint('one piece')"
+    deep = chapter(f"from gsutils.top import value\nprint('deep is', value)\n{slow}", "Deep")
     aside = chapter("from gsutils.aside import value\nprint(value)", "Aside")
     write(root, {"_toc.yml": json.dumps(toc), "book/intro.md": intro})
     write(root, {"book/deep.md": deep, "book/aside.md": aside})
@@ -181,7 +182,7 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     assert "WARNING" not in output
     assert "Warning" not in output
     page = book / "_build/html/book/deep.html"
-    assert "deep is one" in page.read_text(encoding="utf-8")
+    assert "deep is one\none line, one piece" in page.read_text(encoding="utf-8")
 
     intro = (book / "_build/html/book/intro.html").read_text(encoding="utf-8")
     rows = re.findall(r"<tr.*?</tr>", intro, re.DOTALL)

@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 STAMP = BUILD / "book.sha256"
 INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
-INPUTS += [f"tools/{name}.py" for name in ("book", "gsbook", "identity", "playground", "slim")]
+INPUTS += [
+    f"tools/{name}.py"
+    for name in ("book", "gsbook", "identity", "playground", "slim", "typography")
+]
 INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results", "tools/slides")
 
 
@@ -38,13 +41,17 @@ def inputs_digest() -> str:
 
 
 def ipython_folder() -> Path:
-    """A folder of settings for kernels: errors logged, sharp figures, nothing of the user's."""
+    """A folder of settings for kernels: errors logged, sharp figures, nothing of the user's.
+
+    What a cell prints comes in one piece: MyST-NB ends a line where one piece ends.
+    """
     folder = BUILD / "ipython"
     settings = folder / "profile_default" / "ipython_kernel_config.py"
     settings.parent.mkdir(parents=True, exist_ok=True)
     lines = [
         "c.IPKernelApp.log_level = 40",
         f"c.InlineBackend.figure_formats = {{{gsbook.FIGURES!r}}}",
+        "c.InteractiveShellApp.exec_lines = ['__import__(\"sys\").stdout.flush_interval = 3600']",
     ]
     settings.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder

@@ -121,6 +121,13 @@ def equation(doctree: nodes.document, label: str) -> nodes.math_block:
     return found[label]
 
 
+def number(app: Sphinx, docname: str, block: nodes.math_block) -> str:
+    """The number of an equation, as its page shows it; "" for one that has none."""
+    counted = app.env.toc_fignumbers.get(docname, {}).get("displaymath", {})
+    parts = counted.get(next(iter(block["ids"]), ""), ())
+    return ".".join(map(str, parts)) or str(block.get("number") or "")
+
+
 class Page:
     """What the slides of one page are made from.
 
@@ -154,7 +161,7 @@ class Page:
             link["refuri"] = target
         builder: Any = self.app.builder
         parts = (builder.render_partial(child)["fragment"] for child in list(box.children))
-        return "".join(parts).replace(" %", "\u00a0%")  # a line must not start with the sign
+        return "".join(parts)
 
     def slide(self, mark: slide) -> deck.Slide:
         """One slide.
@@ -167,7 +174,7 @@ class Page:
         if label := mark.get("equation"):
             block = equation(self.doctree, label)
             result.equation = self.formulas.html(block.astext(), display=True)
-            result.number = block.get("number")
+            result.number = number(self.app, self.docname, block)
         if name := mark.get("figure"):
             image = figure(self.doctree, name)
             path, memory = Path(self.app.srcdir, image["uri"]), slim.memory(self.app)

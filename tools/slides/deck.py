@@ -56,7 +56,7 @@ class Slide:
     text: str
     notes: str
     equation: str = ""
-    number: int | None = None
+    number: str = ""
     figure: Figure | None = None
 
     @property
