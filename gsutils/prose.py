@@ -60,7 +60,7 @@ def fill(template: str) -> str:
         name, form = match.groups()
         if name not in _values:
             raise KeyError(f"nothing was glued as {name!r}: run the cells above first")
-        return format(_values[name], form or "")
+        return minus(format(_values[name], form or ""))
 
     return _PLACEHOLDER.sub(value, template)
 
@@ -73,12 +73,21 @@ def say(template: str) -> None:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown":
-    """Return a table to display, the first column left-aligned, the others right-aligned."""
+    """Return a table to display: numbers right-aligned, the first column and words left-aligned."""
     from IPython.display import Markdown
 
-    lines = [header, [":--"] + ["--:"] * (len(header) - 1), *rows]
-    text = "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    cells = [[str(cell) for cell in row] for row in rows]
+    columns = list(zip(*cells))[1:] or [()] * (len(header) - 1)
+    lines = [header, [":--", *("--:" if _numbers(column) else ":--" for column in columns)], *cells]
+    text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
     return Markdown(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
+
+
+def _numbers(column: Sequence[str]) -> bool:
+    """Whether the cells are short and most of them, dashes aside, begin as a number does."""
+    filled = [cell for cell in column if cell not in ("", "–", "not run")]
+    begins = sum(bool(re.match(r"[-+−<≤>≥]?\.?\d", cell)) for cell in filled)
+    return 2 * begins >= len(filled) and max(map(len, filled), default=0) <= 24
 
 
 def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
@@ -86,7 +95,19 @@ def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
 
     >>> pm([0.5, 0.75], ".1f", scale=100)
     '62.5 ± 17.7'
+    >>> pm([0.5, 0.75], "+.2f")
+    '+0.62 ± 0.18'
     """
     values = np.asarray(list(values), float) * scale
-    mean = format(values.mean(), form)
-    return mean if values.size == 1 else f"{mean} ± {format(values.std(ddof=1), form)}"
+    mean = minus(format(values.mean(), form))
+    std = format(values.std(ddof=1), form.removeprefix("+")) if values.size > 1 else ""
+    return f"{mean} ± {std}" if std else mean
+
+
+def minus(number: str) -> str:
+    """Return a formatted number with a minus sign in place of a hyphen before it.
+
+    >>> minus("-2e-03"), minus("non-zero")
+    ('−2e-03', 'non-zero')
+    """
+    return re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", number)
