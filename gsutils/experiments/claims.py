@@ -8,13 +8,16 @@ choice, and stands beside the claim.
 ('Fig. 1 (b, c)', 'figure1')
 """
 
-from collections.abc import Callable, Iterable
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gsutils.experiments.ledger import HOW
 from gsutils.results import Run
 
 Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
@@ -39,15 +42,32 @@ class Claim:
     quantity: str
     evidence: Callable[[Run], Evidence]
 
-    def deciding(self, runs: Iterable[Run]) -> Run | None:
-        """Return the run that decides: the published size, with most seeds; None if none can."""
-        able = []
+    def deciding(self, runs: Iterable[Run]) -> list[Run]:
+        """Return the runs that decide together; an empty list if none can.
+
+        They have the published size, equal settings, data and seeds, and the most seeds; each may
+        have some of the cases.
+        """
+        alike = defaultdict(list)
         for run in runs:
             if (run.experiment, run.size) == (self.entry, "paper"):
-                with suppress(KeyError):  # a run of some cases only
-                    self.evidence(run)
-                    able.append(run)
-        return max(able, key=lambda run: len(run.seeds), default=None)
+                settings = {key: value for key, value in run.settings.items() if key not in HOW}
+                alike[json.dumps([settings, run.data, run.seeds], sort_keys=True)].append(run)
+        able = []
+        for parts in alike.values():
+            with suppress(KeyError):  # a case is missing
+                self.evidence(joined(parts))
+                able.append(parts)
+        return max(able, key=lambda parts: len(parts[0].seeds), default=[])
+
+
+def joined(parts: Sequence[Run]) -> Run:
+    """Return runs of the same seeds, each of some cases, as one."""
+    metrics, curves = (
+        {case: values for part in parts for case, values in getattr(part, kind).items()}
+        for kind in ("metrics", "curves")
+    )
+    return replace(parts[0], metrics=metrics, curves=curves)
 
 
 def _metric(run: Run, case: str, name: str) -> np.ndarray:
@@ -86,7 +106,7 @@ def _strengths(penalty: str, compare: Callable[[np.ndarray], Any]) -> Callable[[
 
 
 def _misclassified(norm: str) -> Callable[[Run], Evidence]:
-    """The curve of misclassified images lies lower with SD, in the mean over the norms drawn."""
+    """The curve of misclassified images lies lower with SD, in the mean over the radii drawn."""
 
     def evidence(run: Run) -> Evidence:
         share = {
@@ -140,10 +160,10 @@ CLAIMS = (
         Claim(
             "Fig. 2", entry,
             f"On CIFAR-2 fewer disturbed images are misclassified with SD{network}.",
-            f"Misclassified share, mean over the {norm} norms drawn", _misclassified(norm),
+            f"Misclassified share, mean over the radii drawn ({name})", _misclassified(norm),
         )
         for entry, network in (("table1", ""), ("cifar2-cpu", ", also in a small network"))
-        for norm in ("L2", "Linf")
+        for norm, name in (("L2", "L2"), ("Linf", "L∞"))
     ),
     Claim(
         "Fig. 5", "figure5",
@@ -158,7 +178,7 @@ CLAIMS = (
     ),
     *(
         Claim(
-            "appendix B", "regularisers",
+            "Appendix B", "regularisers",
             f"{name[0].upper()}{name[1:]} does not curve the boundary.",
             "Input margin nearer to plain training's than to SD's", _nearer_to_plain(case),
         )

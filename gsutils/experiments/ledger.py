@@ -7,8 +7,9 @@ A mean of n seeds is called **reproduced** when it differs from the paper's by a
 where s and s_p are the two standard deviations over seeds (the paper's is of 10; 0 where it prints
 none) and ν is Welch and Satterthwaite's number of degrees of freedom, or, for accuracies, by at
 most one point. Numbers in other units may differ by half a unit of the second decimal on top,
-which is what their printing leaves open. Only runs of the published size, with unchanged settings,
-the published data and at least 3 seeds are judged.
+which is what their printing leaves open. Where chance alone explains more than five points, or
+0.05 in another unit, a difference within it is **undecided**. Only runs of the published size, with
+unchanged settings, the published data and at least 3 seeds are judged.
 
 >>> verdict([0.70, 0.71, 0.72], (0.72, 0.01))
 'reproduced'
@@ -29,10 +30,11 @@ from scipy.special import stdtrit
 from gsutils import results
 from gsutils.experiments.entry import Entry
 from gsutils.experiments.jobs import SEPARATOR
-from gsutils.prose import pm
+from gsutils.prose import minus, pm
 from gsutils.results import Run
 
 POINT = 0.01
+WIDE = 0.05  # a tolerance beyond which agreement says little
 ROUNDING = 0.005  # of numbers that are not accuracies, printed with two decimals
 PAPER_SEEDS = 10
 FEWEST_SEEDS = 3
@@ -72,7 +74,7 @@ def verdict(
     accuracy: bool = True,
     obstacles: Sequence[str] = (),
 ) -> str:
-    """Return "reproduced", "not reproduced" or "not re-run …".
+    """Return "reproduced", "not reproduced", "undecided: …" or "not re-run …".
 
     Args:
         values: ours, one per seed; none if there is no run.
@@ -91,7 +93,9 @@ def verdict(
     difference, chance = abs(float(np.mean(values)) - mean), tolerance(values, std)
     close = max(chance, POINT) if accuracy else chance + ROUNDING
     # A difference of exactly one point must not fail by a rounding error of floating point.
-    return "reproduced" if difference <= close + 1e-12 else "not reproduced"
+    if difference > close + 1e-12:
+        return "not reproduced"
+    return "reproduced" if chance <= WIDE else "undecided: the seeds spread too widely"
 
 
 def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
@@ -167,8 +171,7 @@ class Row:
         if not self.values:
             return "–"
         value = float(np.mean(self.values)) - self.paper[0]
-        text = f"{100 * value:+.1f}" if "accuracy" in self.metric else f"{value:+.2f}"
-        return text.replace("-", "−")
+        return minus(f"{100 * value:+.1f}" if "accuracy" in self.metric else f"{value:+.2f}")
 
 
 def shown(metric: str, mean: float, std: float | None = None) -> str:
