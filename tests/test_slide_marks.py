@@ -48,6 +48,7 @@ Text below.
 SETTINGS = {
     "extensions": ["myst_parser", "tools.slides"],
     "myst_enable_extensions": ["colon_fence", "dollarmath"],
+    "source_suffix": {".md": "markdown"},  # Sphinx keeps what another book of this process said
     "master_doc": "book/a",
     "project": "A book",
     "html_theme_options": {"pygments_light_style": "default", "pygments_dark_style": "monokai"},
