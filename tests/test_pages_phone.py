@@ -35,6 +35,17 @@ def test_every_formula_fits_its_column(page):
     assert wide == []
 
 
+def test_a_figure_of_several_panels_scrolls_at_a_size_that_can_be_read(page):
+    page.evaluate(OPEN)
+    widths = page.evaluate(
+        """() => [...document.querySelectorAll("article figure img[data-wide]")]
+          .map(e => [e.getBoundingClientRect().width, e.parentElement.clientWidth])"""
+    )
+    assert all(width > 700 and room < width for width, room in widths), widths
+    if page.name.endswith("clever-hans.html"):
+        assert widths
+
+
 def test_what_scrolls_sideways_can_be_reached_by_keyboard(page, resized):
     page.evaluate(OPEN)
     resized(320, 800)

@@ -33,6 +33,7 @@ PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
 # The fewest colours are taken that change a picture by at most this much (root mean square of the
 # levels 0 to 255).
 COLOURS, TOLERANCE = (128, 256), 2.5
+WIDE = 800  # pixels
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
 _ICON_RULE = re.compile(r"(?:\.fa-[a-z0-9-]+::?before,?)+\{[^{}]*\}")
@@ -83,6 +84,23 @@ def without_needless_scripts(page: str, search: bool = False) -> str:
     """The HTML `page` without the script of icons and, unless it is the `search`, its scripts."""
     needless = {"fontawesome"} if search else {"fontawesome", *_SEARCH}
     return _SCRIPT.sub(lambda tag: "" if tag[1] in needless else tag[0], page)
+
+
+def with_sizes(page: str) -> str:
+    """The HTML `page` with the sizes of pictures as attributes, which keep their places free.
+
+    What is drawn for a wide page is marked: on a phone its letters would be too small.
+
+    >>> with_sizes('<img style="width: 911px; height: 351px;">')
+    '<img width="911" height="351" data-wide="">'
+    """
+
+    def attributes(size: re.Match[str]) -> str:
+        width, height = map(int, size.groups())
+        wide = width > WIDE and width > height
+        return f'width="{width}" height="{height}"' + ' data-wide=""' * wide
+
+    return _SIZE.sub(attributes, page)
 
 
 def slim_icons(static: Path, used: set[str]) -> None:
@@ -150,8 +168,7 @@ def slim_site(app: Sphinx, exception: Exception | None) -> None:
         text = page.read_text(encoding="utf-8")
         used |= icons_of(text)
         text = without_needless_scripts(text, search=page.name == "search.html")
-        # As attributes, the sizes keep a picture's place free until it has come.
-        page.write_text(_SIZE.sub(r'width="\1" height="\2"', text), encoding="utf-8")
+        page.write_text(with_sizes(text), encoding="utf-8")
     for script in (site / "_static").rglob("*theme.js"):
         used |= icons_of(script.read_text(encoding="utf-8"))
     slim_icons(site / "_static", used)
