@@ -9,48 +9,25 @@ kept. Files that do not come from the official archive are named after the line 
 them, or else "CIFAR-10 (unverified)"; titles and results carry that name.
 """
 
-import argparse
 import sys
 from pathlib import Path
 
-from gsutils import fetch, registry
+from gsutils import _script, fetch, registry
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after a message on what went wrong."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = _script.parser(__doc__)
     parser.add_argument("--name", choices=list(registry.CIFAR), default="cifar10")
-    parser.add_argument("--from", dest="source", type=Path, metavar="DIR", help="copy from DIR")
-    parser.add_argument(
-        "--to",
-        dest="root",
-        type=Path,
-        metavar="DIR",
-        default=fetch.data_dir(),
-        help="folder of all data sets (default: GSUTILS_DATA or the cache, here %(default)s)",
-    )
-    parser.add_argument(
-        "--timeout",
-        type=float,
-        metavar="SECONDS",
-        default=30.0,
-        help="how long the server may take to answer (default: %(default)s)",
-    )
+    _script.add_timeout(parser)
     options = parser.parse_args(arguments)
-    try:
-        folder = fetch.cifar(
+
+    def get() -> Path:
+        return fetch.cifar(
             options.name, source=options.source, root=options.root, timeout=options.timeout
         )
-        print(f"{fetch.source_name(options.name, root=options.root)}: {folder}")
-    except (fetch.CorruptData, fetch.DataUnavailable) as error:
-        print(f"fetch_cifar: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("fetch_cifar: interrupted; run it again to go on.", file=sys.stderr)
-        return 1
-    return 0
+
+    return _script.run("fetch_cifar", options.name, options.root, get)
 
 
 if __name__ == "__main__":

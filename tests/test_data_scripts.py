@@ -77,6 +77,21 @@ def test_offline_is_said(script: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "GSUTILS_OFFLINE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("script", "getter"),
+    [("fetch_mnist", "mnist"), ("fetch_cifar", "cifar"), ("prepare_celeba", "prepare_celeba")],
+)
+def test_an_interruption_is_one_message(
+    script: str, getter: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(fetch, getter, interrupted)
+    assert run(script, "--from", ".") == 1
+    assert capsys.readouterr().err == f"{script}: interrupted; run it again to go on.\n"
+
+
 # MNIST and CIFAR
 
 
