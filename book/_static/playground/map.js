@@ -17,6 +17,8 @@
     { name: "ratio", label: "look at s₁² : s₂²", kind: "range", min: -2, max: 4, step: 0.05, value: 2, show: ratioText },
   ];
   const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
+  // Where the derivative of Eq. 9 and 10 is zero, by the theorem on its sign in chapter 4.
+  const BORDERS = [[[0, -2], [0, 4]], [[-1, 0], [1, 0]]];
   const COARSE = [31, 25], FINE = [121, 91]; // columns and rows
   // Linear up to there, then logarithmic up to one; and the places that have a number.
   const SCALES = {
@@ -68,7 +70,7 @@
       if (p % 16 === 0) yield;
     }
     const zeros = (layer) => gs.boundary.chains(gs.boundary.contour(deltas, ratios, layer));
-    const zero = kind === "sd" ? [] : zeros(layers.starvation);
+    const zero = { sd: () => [], lemma1: () => zeros(layers.starvation) }[kind]?.() ?? BORDERS;
     yield;
     return { columns, rows, layers, zero, silent: zeros(z2) };
   }
