@@ -39,6 +39,16 @@ def test_a_figure_becomes_smaller_and_looks_the_same():
     assert np.sqrt(np.mean((opened(before) - opened(after)) ** 2)) <= slim.TOLERANCE
 
 
+def test_a_short_line_in_a_map_of_many_colours_keeps_its_colour():
+    noise = np.random.default_rng(0).integers(-4, 5, (400, 600, 3))
+    picture = Image.fromarray(np.clip(opened(png(figure())) + noise, 0, 255).astype(np.uint8))
+    ImageDraw.Draw(picture).line([(280, 200), (320, 200)], fill="#e08a1e", width=2)
+    before = png(picture)
+    after = slim.packed(before)
+    assert len(after) < 0.8 * len(before)
+    assert np.abs(opened(after) - opened(before)).max() < 16
+
+
 def test_a_photograph_keeps_every_colour():
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     before = png(Image.fromarray(noise))

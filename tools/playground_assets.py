@@ -12,15 +12,13 @@ True
 """
 
 import argparse
-import io
 import tempfile
 from pathlib import Path
 
 from matplotlib.colors import to_hex
-from PIL import Image
 
 from gsutils import plots
-from tools import playground
+from tools import playground, slim
 from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -103,12 +101,7 @@ def photograph(steps: int = 1000) -> None:
                 place.get_by_role("button", name="Step", exact=True).click()
             page.wait_for_timeout(4000)
             shot = place.locator(".play-panels, .play-map").first.screenshot()
-            picture = (
-                Image.open(io.BytesIO(shot))
-                .convert("RGB")
-                .quantize(256, Image.Quantize.MAXCOVERAGE)
-            )
-            picture.save(target / f"{tool}.png", optimize=True)
+            (target / f"{tool}.png").write_bytes(slim.packed(shot))
 
 
 def main() -> None:

@@ -30,9 +30,8 @@ from PIL import Image
 from sphinx.application import Sphinx
 
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
-# The fewest colours are taken that change a picture by at most this much (root mean square of the
-# levels 0 to 255).
-COLOURS, TOLERANCE = (128, 256), 2.5
+# A palette may change a picture by this much (root mean square of the levels 0 to 255).
+COLOURS, TOLERANCE = 256, 2.5
 WIDE = 800  # pixels
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
@@ -124,15 +123,13 @@ def packed(picture: bytes) -> bytes:
     image: Image.Image = Image.open(BytesIO(picture))
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")
-    best = image
-    for colours in COLOURS if image.mode == "RGB" else ():
-        few = image.quantize(colours, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    if image.mode == "RGB":
+        # By coverage of the colours, not of the area: a thin line in a broad map keeps its colour.
+        few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
         change = np.asarray(few.convert("RGB"), float) - np.asarray(image, float)
-        if np.sqrt(np.mean(change**2)) <= TOLERANCE:
-            best = few
-            break
+        image = few if np.sqrt(np.mean(change**2)) <= TOLERANCE else image
     stream = BytesIO()
-    best.save(stream, "PNG", optimize=True)
+    image.save(stream, "PNG", optimize=True)
     return min(picture, stream.getvalue(), key=len)
 
 
