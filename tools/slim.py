@@ -31,7 +31,7 @@ from sphinx.application import Sphinx
 
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
 # A palette may change a picture by this much (root mean square of the levels 0 to 255).
-COLOURS, TOLERANCE = 256, 2.5
+COLOURS, TOLERANCE = 256, 3.0
 WIDE = 800  # pixels
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
