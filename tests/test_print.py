@@ -55,6 +55,12 @@ def test_ids_are_those_of_the_chapter(site):
     ]  # fmt: skip
 
 
+def test_links_to_a_section_lead_to_its_heading_wherever_the_page_breaks(site):
+    body = '<h1>A</h1><section id="s"><span id="label"></span><h2>B</h2><p>C</p></section>'
+    html = site(body).html
+    assert '<section><h3 id="01-one--s"><span id="01-one--label"></span>B</h3>' in html
+
+
 def test_title_number_and_sections_are_read(site):
     chapter = site()
     assert (chapter.name, chapter.title, chapter.number) == ("01-one", "One", "1")

@@ -104,6 +104,20 @@ def unfold(page: Tag) -> int:
     return len(folded)
 
 
+def mark_headings(page: Tag) -> None:
+    """Let the links to a section lead to its heading.
+
+    A section may begin at the foot of a page, and its heading stand on the next.
+    """
+    for section in page.select("section[id]"):
+        heading = section.find(["h1", "h2", "h3", "h4", "h5"], recursive=False)
+        if isinstance(heading, Tag):
+            for target in heading.find_previous_siblings("span", id=True):
+                heading.insert(0, target.extract())
+            heading["id"] = section["id"]
+            del section["id"]
+
+
 def lower_headings(page: Tag) -> None:
     """Make room for the titles of the parts: h1 becomes h2, and so on."""
     for heading in page.select("h1, h2, h3, h4, h5"):
@@ -150,6 +164,7 @@ def read(path: Path, names: Collection[str], opening: bool) -> Chapter:
     number = label.extract().get_text(" ", strip=True).removeprefix("Chapter ") if label else ""
     title = page.h1.get_text(" ", strip=True)
     sections = [(str(s["id"]), s.h2.get_text(" ", strip=True)) for s in sections_of(page) if s.h2]
+    mark_headings(page)
     page.h1["class"] = "chapter-title"
     if label:
         page.h1.insert(0, label)
