@@ -80,7 +80,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown"
     columns = list(zip(*cells))[1:] or [()] * (len(header) - 1)
     lines = [header, [":--", *("--:" if _numbers(column) else ":--" for column in columns)], *cells]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)
-    return Markdown(text.replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
+    return Markdown(minus(text).replace(" ± ", "\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}"))
 
 
 def _numbers(column: Sequence[str]) -> bool:
@@ -104,10 +104,10 @@ def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
     return f"{mean} ± {std}" if std else mean
 
 
-def minus(number: str) -> str:
-    """Return a formatted number with a minus sign in place of a hyphen before it.
+def minus(text: str) -> str:
+    """Return a text in which numbers have a minus sign before them in place of a hyphen.
 
-    >>> minus("-2e-03"), minus("non-zero")
-    ('−2e-03', 'non-zero')
+    >>> minus("-2e-03"), minus("0.5, -0.3"), minus("non-zero"), minus("1-2")
+    ('−2e-03', '0.5, −0.3', 'non-zero', '1-2')
     """
-    return re.sub(r"^-(?=[\d.])", "\N{MINUS SIGN}", number)
+    return re.sub(r"(?<![\w.)`-])-(?=\.?\d)", "\N{MINUS SIGN}", text)

@@ -188,7 +188,7 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     intro = (book / "_build/html/book/intro.html").read_text(encoding="utf-8")
     rows = re.findall(r"<tr.*?</tr>", intro, re.DOTALL)
     cells = [re.sub(r"<.*?>|\s", " ", row).split() for row in rows]
-    assert [cell[:-1] for cell in cells] == [["Page"], ["Aside"], ["Deep"]]
+    assert [cell[:-1] for cell in cells] == [["Document", "Run", "Time"], ["Aside"], ["Deep"]]
     assert all(float(cell[-1]) < 60 for cell in cells[1:])
 
     built = page.stat().st_mtime_ns

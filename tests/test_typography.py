@@ -19,10 +19,12 @@ def paragraph(*children):
     [
         ("5 % of 100 %", f"5{NO_BREAK}% of 100{NO_BREAK}%"),
         ("in % of all", "in % of all"),
+        ("48 ± 4, IRM", f"48{NO_BREAK}±{NO_BREAK}4, IRM"),
+        ("The sign ± stands", "The sign ± stands"),
         ("about 5 per cent", "about 5 per cent"),
     ],
 )
-def test_a_per_cent_sign_stays_with_its_number(before, after):
+def test_a_sign_stays_with_its_number(before, after):
     assert paragraph(nodes.Text(before)).astext() == after
 
 
@@ -33,7 +35,13 @@ def test_a_per_cent_sign_stays_with_a_quoted_value():
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [("-0.5", "−0.5"), ("-2e-03", "−2e-03"), ("0.5", "0.5"), ("non-zero", "non-zero")],
+    [
+        ("-0.5", "−0.5"),
+        ("-2e-03", "−2e-03"),
+        ("1, -2 and -.3", "1, −2 and −.3"),
+        ("0.5", "0.5"),
+        ("non-zero", "non-zero"),
+    ],
 )
 def test_a_quoted_value_below_zero_has_a_minus_sign(value, shown):
     assert paragraph(nodes.inline("", value, classes=["pasted-text"])).astext() == shown

@@ -33,7 +33,7 @@ import yaml
 from docutils import nodes
 from IPython.core.inputtransformer2 import TransformerManager
 from myst_nb.core.read import read_myst_markdown_notebook
-from myst_nb.ext.execution_tables import ExecutionStatsNode
+from myst_nb.ext.execution_tables import ExecutionStatsNode, make_stat_table
 from packaging.requirements import Requirement
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
@@ -168,9 +168,9 @@ def adapt_page(
 
 
 class TimesTable(SphinxPostTransform):
-    """The table of MyST-NB's directive `nb-exec-table`: each chapter's title and its seconds.
+    """The table of MyST-NB's directive `nb-exec-table`: each page's title and its seconds.
 
-    The columns left out say the same of every chapter here: cached, and without an error.
+    The columns left out say the same of every page here: cached, and without an error.
     """
 
     default_priority = 7  # before MyST-NB's own, and before links are resolved
@@ -178,35 +178,16 @@ class TimesTable(SphinxPostTransform):
     def run(self, **kwargs: Any) -> None:
         """Replace each directive's node by the table."""
         env: Any = self.env
-        runs = {name: data.get("exec_data") for name, data in sorted(env.nb_metadata.items())}
-        rows = [[nodes.Text("Page"), nodes.Text("Seconds")]]
-        for name, run in runs.items():
-            if run:
-                link = pending_xref(
-                    refdomain="std",
-                    reftype="doc",
-                    refdoc=env.docname,
-                    reftarget=f"/{name}",
-                    refexplicit=False,
-                )
-                link += nodes.inline("", name)
-                rows.append([link, nodes.Text(f"{run['runtime']:.0f}")])
         for node in list(self.document.findall(ExecutionStatsNode)):
-            node.replace_self(table(rows))
-
-
-def table(rows: list[list[nodes.Node]]) -> nodes.table:
-    """A table; its first row is the head, its second column numbers."""
-    entries = [
-        nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in row))
-        for row in rows
-    ]
-    for entry in (row[1] for row in entries):
-        entry["classes"].append("text-right")
-    head, body = nodes.thead("", entries[0]), nodes.tbody("", *entries[1:])
-    columns = [nodes.colspec(colwidth=50) for _ in rows[0]]
-    group = nodes.tgroup("", *columns, head, body, cols=len(columns))
-    return nodes.table("", group, classes=["colwidths-auto"])
+            table = make_stat_table(env.docname, env.nb_metadata)
+            for row in table.findall(nodes.row):
+                page, _, _, seconds, _ = row.children
+                row[:] = [page, seconds]
+            for link in table.findall(pending_xref):
+                link["refexplicit"] = False  # so that it shows the title
+            group = table[0]
+            group["cols"], group[:] = 2, group.children[3:]
+            node.replace_self(table)
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:

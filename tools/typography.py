@@ -1,6 +1,7 @@
 r"""Sphinx extension: lines break where a reader expects them to, and a minus looks like one.
 
-- A per cent sign stays with its number, and punctuation with the formula before it.
+- A per cent sign stays with its number, ± with the two it joins, and punctuation with the formula
+  before it.
 - A quoted value below zero has a minus sign, not the hyphen of Python's numbers.
 
 Code and what it prints stay as they are.
@@ -23,7 +24,7 @@ from gsutils.prose import minus
 
 VERBATIM = (nodes.literal, nodes.FixedTextElement, nodes.raw, nodes.math)
 TOGETHER = "gs-together"
-_PER_CENT = re.compile(r"(?:(?<=\d)|^) (?=%)")
+_SIGN = re.compile(r"(?:(?<=\d)|^) (?=[%±])|(?<=±) (?=\d|$)")
 _PUNCTUATION = re.compile(r"[.,;:!?)]+")
 
 
@@ -41,7 +42,7 @@ def _mended(parent: nodes.Element) -> list[nodes.Node]:
         if not isinstance(child, nodes.Text):
             result.append(child)
             continue
-        text = _PER_CENT.sub("\N{NO-BREAK SPACE}", child)
+        text = _SIGN.sub("\N{NO-BREAK SPACE}", child)
         if "pasted-text" in parent.get("classes", ()):
             text = minus(text)
         sign = _PUNCTUATION.match(text)
