@@ -18,7 +18,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from gsutils import registry
-from gsutils._files import (
+from gsutils.files import (
     CorruptData,
     DataUnavailable,
     describe,

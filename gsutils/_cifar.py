@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsutils._files import (
+from gsutils.files import (
     DAMAGED_GZIP,
     NOTE,
     CorruptData,

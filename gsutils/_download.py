@@ -24,7 +24,7 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from gsutils._files import DAMAGED_GZIP, explained, is_web_page, open_unpacked
+from gsutils.files import DAMAGED_GZIP, explained, is_web_page, open_unpacked
 from gsutils.progress import person_watches
 
 TIMEOUT = 3.0  # seconds until a server has answered

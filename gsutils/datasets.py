@@ -16,7 +16,7 @@ import numpy as np
 from sklearn.datasets import load_digits, make_moons
 
 from gsutils import fetch
-from gsutils._files import DAMAGED_GZIP
+from gsutils.files import DAMAGED_GZIP
 from gsutils.seeding import stream
 
 ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colored-blank")

@@ -39,7 +39,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from gsutils import fetch, registry
-from gsutils._files import CorruptData
+from gsutils.files import CorruptData
 from gsutils.seeding import stream
 
 GROUPS = ("dark-haired women", "dark-haired men", "blond women", "blond men")

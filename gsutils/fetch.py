@@ -25,7 +25,7 @@ import pooch
 
 from gsutils import _celeba, _cifar, _download, registry
 from gsutils._download import TIMEOUT, forget_unreachable
-from gsutils._files import (
+from gsutils.files import (
     CorruptData,
     DataUnavailable,
     atomic,

@@ -141,19 +141,19 @@ def test_mnist_is_read_in_the_order_of_its_files(tmp_path, monkeypatch):
     paths["train-images"].write_bytes(gzip.compress(idx(images)))
     paths["train-labels"].write_bytes(idx(np.arange(6)))
     monkeypatch.setattr(fetch, "mnist", lambda download=True: paths)
-    mnist = datasets.digits()
-    assert (mnist.name, len(mnist)) == ("MNIST", 6)
-    assert np.array_equal(mnist.images, images)
-    assert mnist.digits.tolist() == list(range(6))
-    assert mnist[2:4].digits.tolist() == [2, 3]
-    assert mnist[2:4].name == "MNIST"
+    source = datasets.digits()
+    assert (source.name, len(source)) == ("MNIST", 6)
+    assert np.array_equal(source.images, images)
+    assert source.digits.tolist() == list(range(6))
+    assert source[2:4].digits.tolist() == [2, 3]
+    assert source[2:4].name == "MNIST"
 
 
 def test_without_mnist_the_embedded_digits_serve_and_one_line_says_so(monkeypatch, capsys):
     def unavailable(download=True):
         raise fetch.DataUnavailable("no server")
 
-    monkeypatch.setattr(fetch, "mnist", unavailable)
+    monkeypatch.setattr(fetch, "source", unavailable)
     digits = datasets.digits()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
@@ -167,7 +167,7 @@ def test_a_corrupt_mnist_is_not_papered_over(monkeypatch):
     def corrupt(download=True):
         raise fetch.CorruptData("wrong hash")
 
-    monkeypatch.setattr(fetch, "mnist", corrupt)
+    monkeypatch.setattr(fetch, "source", corrupt)
     with pytest.raises(fetch.CorruptData):
         datasets.digits()
 
@@ -188,7 +188,7 @@ def test_the_embedded_digits_are_scikit_learns_shuffled():
 
 
 @pytest.fixture(scope="module")
-def mnist():
+def images60k():
     """As many images as MNIST's, each telling its number and its pixels apart."""
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (60_000, 28, 28), dtype=np.uint8)
@@ -196,8 +196,8 @@ def mnist():
 
 
 @pytest.fixture(scope="module")
-def colored(mnist):
-    return datasets.colored_mnist(mnist, seed=0)
+def colored(images60k):
+    return datasets.colored_mnist(images60k, seed=0)
 
 
 def test_environments_have_the_sizes_of_the_paper(colored):
@@ -207,14 +207,16 @@ def test_environments_have_the_sizes_of_the_paper(colored):
     assert {e.X.dtype for e in (*colored.train, colored.test)} == {np.dtype(np.float32)}
 
 
-def test_images_are_thinned_by_every_second_pixel_and_the_last_10000_are_the_test(mnist, colored):
-    expected = mnist.images[50_000:, ::2, ::2].astype(np.float32) / 255
+def test_images_are_thinned_by_every_second_pixel_and_the_last_10000_are_the_test(
+    images60k, colored
+):
+    expected = images60k.images[50_000:, ::2, ::2].astype(np.float32) / 255
     np.testing.assert_array_equal(colored.test.X.sum(1), expected)
 
 
-def test_the_first_50000_images_are_shared_out_to_the_two_training_environments(mnist, colored):
+def test_the_first_50000_images_are_shared_out_to_the_two_training_environments(images60k, colored):
     dealt = np.concatenate([e.X.sum(1) for e in colored.train])
-    expected = mnist.images[:50_000, ::2, ::2].astype(np.float32) / 255
+    expected = images60k.images[:50_000, ::2, ::2].astype(np.float32) / 255
     assert np.sort(dealt[:, 0, 0]).tolist() == np.sort(expected[:, 0, 0]).tolist()
     assert not np.array_equal(dealt[:, 0, 0], expected[:, 0, 0])
 
@@ -231,9 +233,9 @@ def within_binomial_error(got, probability, n):
 
 
 @pytest.mark.parametrize("seed", [0, 1])
-def test_labels_and_colours_are_flipped_with_the_probabilities_of_section_4_3(mnist, seed):
-    made = datasets.colored_mnist(mnist, seed)
-    test_digits = mnist.digits[50_000:]
+def test_labels_and_colours_are_flipped_with_the_probabilities_of_section_4_3(images60k, seed):
+    made = datasets.colored_mnist(images60k, seed)
+    test_digits = images60k.digits[50_000:]
     clean = np.where(test_digits < 5, 1, -1)
     for label in (-1, 1):
         of = clean == label

@@ -18,7 +18,7 @@ import data_server
 import pytest
 from data_server import HTML, NOISE, Answer, Handler, Server, digest, full
 
-from gsutils import _files, fetch, registry
+from gsutils import fetch, files, registry
 
 CONTENT = {key: f"{key} of a stand-in".encode() * 500 for key in registry.MNIST}
 root, server = data_server.root, data_server.server
@@ -64,7 +64,7 @@ def contents(paths: dict[str, Path]) -> dict[str, bytes]:
 
 def stray(root: Path) -> list[str]:
     """Files that are neither data nor our notes."""
-    known = (_files.NOTE, _files.LOCK)
+    known = (files.NOTE, files.LOCK)
     return [
         path.name
         for path in root.rglob("*")
@@ -384,7 +384,7 @@ def test_data_in_a_read_only_folder_are_used(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(_files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
     assert contents(fetch.mnist()) == CONTENT
     monkeypatch.setattr(fetch, "content_sha256", None)  # remembered for this process at least
     assert contents(fetch.mnist()) == CONTENT
@@ -398,10 +398,10 @@ def test_verified_files_are_not_read_again_until_they_change(
 ) -> None:
     put_mnist(root / "mnist")
     fetch.mnist()
-    monkeypatch.setattr(_files, "_memory", {})  # as in a new process
+    monkeypatch.setattr(files, "_memory", {})  # as in a new process
     read: list[Path] = []
     monkeypatch.setattr(
-        fetch, "content_sha256", lambda path: read.append(path) or _files.content_sha256(path)
+        fetch, "content_sha256", lambda path: read.append(path) or files.content_sha256(path)
     )
     assert fetch.cached() == {"mnist": "MNIST"}
     assert read == []
@@ -416,9 +416,9 @@ def test_verified_files_are_not_read_again_until_they_change(
 @pytest.mark.parametrize("note", ["", "[1, 2]", '{"seen": 3}', '{"seen": {"x": 1}}', "\udcff"])
 def test_a_damaged_note_costs_a_check_and_no_more(mnist: Server, root: Path, note: str) -> None:
     put_mnist(root / "mnist")
-    (root / "mnist" / _files.NOTE).write_bytes(note.encode("utf-8", "surrogateescape"))
+    (root / "mnist" / files.NOTE).write_bytes(note.encode("utf-8", "surrogateescape"))
     assert fetch.cached() == {"mnist": "MNIST"}
-    assert json.loads((root / "mnist" / _files.NOTE).read_text())["seen"]
+    assert json.loads((root / "mnist" / files.NOTE).read_text())["seen"]
 
 
 # Two processes at once

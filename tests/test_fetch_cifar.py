@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from data_server import HTML, Server, digest, full
 
-from gsutils import _files, fetch, registry
+from gsutils import fetch, files, registry
 
 root, server = data_server.root, data_server.server
 full_for_downloads = data_server.full_for_downloads
@@ -67,8 +67,8 @@ def test_cifar_is_fetched_unpacked_and_named(
     spec = registry.CIFAR[cifar]
     folder = fetch.cifar(cifar)
     assert folder == root / spec.folder
-    assert {path.name for path in folder.iterdir()} == {*spec.records, *spec.names, _files.NOTE}
-    assert {path.name for path in root.iterdir()} == {spec.folder, _files.LOCK}
+    assert {path.name for path in folder.iterdir()} == {*spec.records, *spec.names, files.NOTE}
+    assert {path.name for path in root.iterdir()} == {spec.folder, files.LOCK}
     assert list(tmp_path.rglob("evil*")) == []
     assert fetch.source_name(cifar) == spec.title
     assert fetch.cifar(cifar, download=False) == folder
@@ -188,7 +188,7 @@ def test_a_wrong_archive_is_reported_and_left_alone(cifar: str, root: Path) -> N
 def test_a_full_disk_is_not_left_full_of_a_part_to_resume(cifar: str, root: Path) -> None:
     with pytest.raises(fetch.DataUnavailable, match=r"tar\.gz.*No space.*Free some space"):
         fetch.cifar(cifar)
-    assert [path.name for path in root.iterdir()] == [_files.LOCK]
+    assert [path.name for path in root.iterdir()] == [files.LOCK]
 
 
 def test_a_full_disk_while_unpacking_cifar_keeps_only_the_archive(
@@ -199,7 +199,7 @@ def test_a_full_disk_while_unpacking_cifar_keeps_only_the_archive(
         with pytest.raises(fetch.DataUnavailable, match=r"No space left.*Free some space"):
             fetch.cifar(cifar)
     spec = registry.CIFAR[cifar]
-    assert {path.name for path in root.iterdir()} == {spec.archive.name, _files.LOCK}
+    assert {path.name for path in root.iterdir()} == {spec.archive.name, files.LOCK}
     fetch.cifar(cifar, download=False)
     assert fetch.source_name(cifar) == spec.title
 

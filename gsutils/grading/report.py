@@ -25,7 +25,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from gsutils import __version__
-from gsutils._files import atomic
+from gsutils.files import atomic
 from gsutils.grading.grader import STATUSES, Mark, Report
 
 VERSION = 1

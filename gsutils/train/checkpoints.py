@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from gsutils._files import atomic
+from gsutils.files import atomic
 
 INTERVAL = 60.0  # seconds between two checkpoints
 
