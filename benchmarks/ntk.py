@@ -15,7 +15,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from gsutils import datasets, ntk
+from gsutils import ntk
+from gsutils.data import moons
 from gsutils.nets import MLP
 from gsutils.seeding import stream
 
@@ -57,9 +58,9 @@ def main() -> None:
     options = parser.parse_args()
     digits = MLP((392, 300, 300, 1), init="xavier")
     images = stream(0, "benchmark").random((2000, 392))
-    moons, (X, _) = MLP((2, 500, 1)), datasets.two_moons()
+    network, (X, _) = MLP((2, 500, 1)), moons.two_moons()
 
-    ntk.gram(moons, X)
+    ntk.gram(network, X)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     ntk.gram(digits, images)
     added = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**20
@@ -67,7 +68,7 @@ def main() -> None:
     print(f"Gram matrix of 2,000 examples by 208,501 parameters: {added:.2f} GiB above the start")
 
     some = images[: options.examples]
-    ntk.ntrf(moons, X[:2])  # the first call loads what torch.func needs
+    ntk.ntrf(network, X[:2])  # the first call loads what torch.func needs
     compare(
         f"Gram matrix, {len(some)} x 208,501, through the Jacobian and without it",
         lambda: through_jacobian(digits, some),
@@ -75,8 +76,8 @@ def main() -> None:
     )
     compare(
         "Jacobian, 300 x 2,001, one by one and in chunks",
-        lambda: one_by_one(moons, X),
-        lambda: ntk.ntrf(moons, X),
+        lambda: one_by_one(network, X),
+        lambda: ntk.ntrf(network, X),
     )
 
 

@@ -17,7 +17,8 @@ import numpy as np
 import plain_table2
 import torch
 
-from gsutils import datasets, methods, train
+from gsutils import methods, train
+from gsutils.data import mnist
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.nets import MLP
 
@@ -40,14 +41,14 @@ def seconds(work: Callable[[int], object], steps: int, device: torch.device) -> 
     return float(np.median([timed(2 * steps) - timed(steps) for _ in range(3)]))
 
 
-def digits() -> datasets.Digits:
+def digits() -> mnist.Digits:
     """Return random images of MNIST's shape, a fifth of their pixels inked."""
     rng = np.random.default_rng(0)
     ink = rng.integers(1, 256, (60_000, 28, 28), np.uint8)
     centre = np.zeros((28, 28), bool)
     centre[2:26, 2:26] = True  # nearly all of MNIST's ink lies there
     inked = (rng.random(ink.shape, np.float32) < 0.4) & centre
-    return datasets.Digits(ink * inked, rng.integers(0, 10, 60_000), "MNIST")
+    return mnist.Digits(ink * inked, rng.integers(0, 10, 60_000), "MNIST")
 
 
 def main() -> None:
@@ -63,7 +64,7 @@ def main() -> None:
     on_gpu = device.type == "cuda"
     runs, steps = options.runs or (10 if on_gpu else 1), options.steps or (50 if on_gpu else 4)
     source, entry = digits(), ENTRIES["table2"].settings["paper"]
-    data = tuple(datasets.colored_mnist(source, seed) for seed in range(runs))
+    data = tuple(mnist.colored_mnist(source, seed) for seed in range(runs))
     precision = train.precision(device)
     print(f"{device}, {options.threads} threads, {runs} runs, {precision} products; ms/run/step")
     total = {"plain": 0.0, "ours": 0.0}
@@ -90,7 +91,7 @@ def main() -> None:
 
 def ours_of(
     settings: colored_mnist.Settings,
-    data: tuple[datasets.ColoredMNIST, ...],
+    data: tuple[mnist.ColoredMNIST, ...],
     device: torch.device,
     precision: str,
 ) -> Callable[[int], object]:

@@ -12,7 +12,8 @@ from time import perf_counter
 import numpy as np
 import torch
 
-from gsutils import datasets, losses, train
+from gsutils import losses, train
+from gsutils.data import moons
 from gsutils.nets import MLP
 
 
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     device = train.resolve_device(options.device)
-    draws = [datasets.two_moons(seed) for seed in range(options.runs)]
+    draws = [moons.two_moons(seed) for seed in range(options.runs)]
     X, y = (
         torch.tensor(np.stack(part), dtype=torch.float32, device=device) for part in zip(*draws)
     )

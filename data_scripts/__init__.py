@@ -1,1 +1,1 @@
-"""Command lines that fetch and prepare data sets, over `gsutils.fetch`."""
+"""Command lines that fetch and prepare data sets, over `gsutils.data.fetch`."""

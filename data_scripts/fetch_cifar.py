@@ -12,14 +12,14 @@ them, or else "CIFAR-10 (unverified)"; titles and results carry that name.
 import sys
 from pathlib import Path
 
-from gsutils import _script, fetch, registry
+from gsutils.data import fetch, registry, script
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after a message on what went wrong."""
-    parser = _script.parser(__doc__)
+    parser = script.parser(__doc__)
     parser.add_argument("--name", choices=list(registry.CIFAR), default="cifar10")
-    _script.add_timeout(parser)
+    script.add_timeout(parser)
     options = parser.parse_args(arguments)
 
     def get() -> Path:
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.name, source=options.source, root=options.root, timeout=options.timeout
         )
 
-    return _script.run("fetch_cifar", options.name, options.root, get)
+    return script.run("fetch_cifar", options.name, options.root, get)
 
 
 if __name__ == "__main__":

@@ -10,20 +10,20 @@ Files that are already there are verified and kept.
 import sys
 from pathlib import Path
 
-from gsutils import _script, fetch
+from gsutils.data import fetch, script
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after a message on what went wrong."""
-    parser = _script.parser(__doc__)
-    _script.add_timeout(parser)
+    parser = script.parser(__doc__)
+    script.add_timeout(parser)
     options = parser.parse_args(arguments)
 
     def get() -> Path:
         files = fetch.mnist(source=options.source, root=options.root, timeout=options.timeout)
         return files["train-images"].parent
 
-    return _script.run("fetch_mnist", "mnist", options.root, get)
+    return script.run("fetch_mnist", "mnist", options.root, get)
 
 
 if __name__ == "__main__":

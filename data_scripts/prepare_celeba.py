@@ -12,12 +12,12 @@ Written are the images and index.npz: of each image its name, label, group and s
 import sys
 from pathlib import Path
 
-from gsutils import _script, fetch
+from gsutils.data import fetch, script
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return 0, or 1 after a message on what went wrong."""
-    parser = _script.parser(__doc__, required=True, help="folder with the three files")
+    parser = script.parser(__doc__, required=True, help="folder with the three files")
     parser.add_argument(
         "--unverified",
         action="store_true",
@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.source, root=options.root, verified=not options.unverified
         )
 
-    return _script.run("prepare_celeba", "celeba", options.root, get)
+    return script.run("prepare_celeba", "celeba", options.root, get)
 
 
 if __name__ == "__main__":

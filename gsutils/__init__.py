@@ -2,7 +2,8 @@
 
 Import the module a chapter names; nothing heavy is loaded before that::
 
-    from gsutils import datasets, losses, nets, train
+    from gsutils import losses, nets, train
+    from gsutils.data import moons
 """
 
 __version__ = "0.1.0"

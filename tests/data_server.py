@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gsutils import fetch
+from gsutils.data import fetch
 
 HTML = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 NOISE = bytes(np.random.default_rng(0).integers(0, 256, 200_000, dtype=np.uint8))

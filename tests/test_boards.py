@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gsutils import boards
+from gsutils.data import boards
 
 MANY = boards.draw(4000, seed=1)
 

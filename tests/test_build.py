@@ -94,14 +94,14 @@ def test_size_and_data_at_hand_matter_to_the_chapters_that_can_see_them(tree, mo
     def digests():
         return [
             gsbook.chapter_digest(tree, chapter(f"import {name}"))
-            for name in ("math", "gsutils.top", "gsutils.fetch")
+            for name in ("math", "gsutils.top", "gsutils.data.fetch")
         ]
 
     monkeypatch.delenv("GSUTILS_SIZE", raising=False)
-    monkeypatch.setitem(sys.modules, "gsutils.fetch", SimpleNamespace(cached=dict))
+    monkeypatch.setitem(sys.modules, "gsutils.data.fetch", SimpleNamespace(cached=dict))
     plain, small, loading = digests()
     found = SimpleNamespace(cached=lambda: {"mnist": "MNIST"})
-    monkeypatch.setitem(sys.modules, "gsutils.fetch", found)
+    monkeypatch.setitem(sys.modules, "gsutils.data.fetch", found)
     assert [new == old for new, old in zip(digests(), [plain, small, loading], strict=True)] == [
         True,
         True,

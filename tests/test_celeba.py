@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
 
-from gsutils import evaluate, faces, fetch, losses
+from gsutils import evaluate, losses
+from gsutils.data import faces, fetch
 from gsutils.experiments import celeba, groups
 from gsutils.experiments.image_batches import Batches, HeldOut, Order
 from gsutils.nets.residual import SmallCNN, image_network, resnet50

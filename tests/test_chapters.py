@@ -19,7 +19,8 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
-from gsutils import checks, datasets
+from gsutils import checks
+from gsutils.data import mnist
 from gsutils.experiments import ENTRIES
 from tools.notebook_markdown import EXTENSIONS, Directive
 
@@ -133,7 +134,7 @@ def chapter(request):
 @pytest.fixture
 def namespace(monkeypatch):
     """Runs the imports of a chapter, and gives what they define."""
-    monkeypatch.setattr(datasets, "digits", datasets.embedded_digits)
+    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
     matplotlib.use("agg")
 
     def run(text):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import attack, fetch, images, registry
+from gsutils import attack
+from gsutils.data import fetch, images, registry
 from gsutils.experiments import ENTRIES, cifar
 from gsutils.experiments.entry import Job
 from gsutils.seeding import stream

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import datasets, fetch, results
+from gsutils import results
+from gsutils.data import fetch, mnist
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.experiments.colored_mnist import Settings, case_settings, train_method
 from gsutils.nets import MLP
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-DIGITS = datasets.embedded_digits()
+DIGITS = mnist.embedded_digits()
 SMALL = {"hidden": (16,), "lr": 3e-3, "train_size": 300, "test_size": 200}
 SD = {"lam_before": 0.0, "lam": 2.0, "switch": 20, "factor": 1.0}
 
@@ -121,7 +122,7 @@ def test_a_history_holds_what_colour_and_shape_add_to_a_logit():
     run = train_small(seeds=[1, 3])
     for i, data in enumerate(run.data):
         minus, plus = (
-            run.model(torch.from_numpy(datasets.repaint(data.test, c).flat)).detach()[i]
+            run.model(torch.from_numpy(mnist.repaint(data.test, c).flat)).detach()[i]
             for c in (-1, 1)
         )
         y = torch.from_numpy(data.test.y)
@@ -136,8 +137,8 @@ def test_a_history_holds_what_colour_and_shape_add_to_a_logit():
 
 
 def test_the_shape_logit_of_a_perfect_shape_classifier_is_its_logit():
-    clean = datasets.colored_mnist(DIGITS, 0, label_flip=0.0)
-    noisy = datasets.colored_mnist(DIGITS, 0)
+    clean = mnist.colored_mnist(DIGITS, 0, label_flip=0.0)
+    noisy = mnist.colored_mnist(DIGITS, 0)
     assert np.array_equal(clean.test.X.sum(1), noisy.test.X.sum(1))
     task = colored_mnist.Task(Settings(), (noisy,), torch.device("cpu"))
     sign = torch.from_numpy(clean.test.y)
@@ -173,12 +174,12 @@ def test_metrics_are_the_last_record_and_the_four_environments():
         metrics["colored-digits accuracy"], metrics["test accuracy"], rtol=1e-6
     )
     assert {len(values) for values in metrics.values()} == {2}
-    for variant in datasets.ENVIRONMENTS:
+    for variant in mnist.ENVIRONMENTS:
         assert {f"{variant} accuracy", f"{variant} entropy"} <= set(metrics)
 
 
 def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(datasets, "digits", datasets.embedded_digits)
+    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
     entry = ENTRIES["sd-path"]
     changes = {f"cases.{name}.steps": 3 for name in entry.settings["quick"]["cases"]}
     changes |= {f"cases.{name}.hidden": [4] for name in entry.settings["quick"]["cases"]}
@@ -194,7 +195,7 @@ def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, 
 def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
     options = {"lam_before": 0.5, "lam": 2.0, "switch": 5, "factor": 0.1}
     trained = train_small("sd", steps=8, seeds=[4], hidden=(16,), options=options)
-    data = datasets.colored_mnist(DIGITS, 4, train_size=300, test_size=200)
+    data = mnist.colored_mnist(DIGITS, 4, train_size=300, test_size=200)
     X = torch.from_numpy(np.concatenate([e.flat for e in data.train]))
     y = torch.from_numpy(np.concatenate([e.y for e in data.train]))
     net = MLP((128, 16, 1), [4], init="xavier")
@@ -212,7 +213,7 @@ def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
 def test_seeds_trained_together_are_seeds_trained_alone(method):
     together = train_small(method, steps=5, seeds=[0, 1])
     alone = train_small(method, steps=5, seeds=[1])
-    for variant in datasets.ENVIRONMENTS:
+    for variant in mnist.ENVIRONMENTS:
         torch.testing.assert_close(
             together.logits(variant)[1:], alone.logits(variant), rtol=1e-3, atol=1e-4
         )

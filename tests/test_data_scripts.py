@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gsutils import fetch, registry
+from gsutils.data import fetch, registry
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = ("fetch_mnist", "fetch_cifar", "prepare_celeba")

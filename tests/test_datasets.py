@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_digits, make_moons
 
-from gsutils import datasets, fetch
+from gsutils.data import fetch, mnist, moons
 from gsutils.seeding import stream
 
 # --- two moons ------------------------------------------------------------------------------
@@ -33,7 +33,7 @@ def published_recipe(seed, delta, n=300, noise=0.1):
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("delta", [-0.1, 0.1])
 def test_two_moons_follow_the_published_recipe(seed, delta):
-    X, y = datasets.two_moons(seed, delta)
+    X, y = moons.two_moons(seed, delta)
     expected, labels = published_recipe(seed, delta)
     np.testing.assert_allclose(X, expected, atol=1e-12)
     assert np.array_equal(y, labels)
@@ -42,15 +42,15 @@ def test_two_moons_follow_the_published_recipe(seed, delta):
 @settings(deadline=None)
 @given(st.integers(0, 10_000), st.floats(1e-6, 2))
 def test_a_positive_delta_makes_the_horizontal_sign_the_label_with_a_gap_of_two_delta(seed, delta):
-    X, y = datasets.two_moons(seed, delta, n=50)
+    X, y = moons.two_moons(seed, delta, n=50)
     assert np.array_equal(np.sign(X[:, 0]), -y)
     assert np.abs(X[:, 0]).min() >= delta * (1 - 1e-12)
-    closer, _ = datasets.two_moons(seed, 0.0, n=50)
+    closer, _ = moons.two_moons(seed, 0.0, n=50)
     np.testing.assert_allclose(np.abs(X[:, 0]) - np.abs(closer[:, 0]), delta, atol=1e-12)
 
 
 def test_a_negative_delta_makes_the_classes_overlap_horizontally():
-    X, y = datasets.two_moons(0, -0.1)
+    X, y = moons.two_moons(0, -0.1)
     wrong = np.mean(np.sign(X[:, 0]) == y)
     assert 0.01 < wrong < 0.4
 
@@ -58,20 +58,20 @@ def test_a_negative_delta_makes_the_classes_overlap_horizontally():
 @settings(deadline=None)
 @given(st.floats(-360, 360))
 def test_rotation_preserves_lengths_and_turns_counter_clockwise(degrees):
-    X, y = datasets.two_moons(0, 0.1, n=40)
-    turned, same = datasets.two_moons(0, 0.1, n=40, rotation=degrees)
+    X, y = moons.two_moons(0, 0.1, n=40)
+    turned, same = moons.two_moons(0, 0.1, n=40, rotation=degrees)
     z = (X[:, 0] + 1j * X[:, 1]) * np.exp(1j * math.radians(degrees))
     np.testing.assert_allclose(turned, np.stack([z.real, z.imag], 1), atol=1e-12)
     assert np.array_equal(y, same)
 
 
 def test_two_moons_hold_both_classes_alike_and_depend_on_the_seed():
-    X, y = datasets.two_moons(3, n=300)
+    X, y = moons.two_moons(3, n=300)
     assert X.shape == (300, 2)
     assert (X.dtype, y.dtype) == (np.float64, np.float64)
     assert y.sum() == 0
-    assert np.array_equal(X, datasets.two_moons(3, n=300)[0])
-    assert not np.array_equal(X, datasets.two_moons(4, n=300)[0])
+    assert np.array_equal(X, moons.two_moons(3, n=300)[0])
+    assert not np.array_equal(X, moons.two_moons(4, n=300)[0])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_two_moons_hold_both_classes_alike_and_depend_on_the_seed():
 )
 def test_two_moons_refuse_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        datasets.two_moons(**arguments)
+        moons.two_moons(**arguments)
 
 
 # --- digits ---------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def idx(array):
 def test_idx_files_are_read(pack, shape, tmp_path):
     array = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     (tmp_path / "file").write_bytes(pack(idx(array)))
-    read = datasets.read_idx(tmp_path / "file")
+    read = mnist.read_idx(tmp_path / "file")
     assert read.dtype == np.uint8
     assert np.array_equal(read, array)
 
@@ -130,7 +130,7 @@ PACKED = gzip.compress(np.random.default_rng(0).bytes(2000))
 def test_a_file_that_is_not_idx_is_named_with_what_to_do(content, message, tmp_path):
     (tmp_path / "images").write_bytes(content)
     with pytest.raises(fetch.CorruptData, match=message) as error:
-        datasets.read_idx(tmp_path / "images")
+        mnist.read_idx(tmp_path / "images")
     assert str(tmp_path / "images") in str(error.value)
     assert "fetch it again" in str(error.value)
 
@@ -141,7 +141,7 @@ def test_mnist_is_read_in_the_order_of_its_files(tmp_path, monkeypatch):
     paths["train-images"].write_bytes(gzip.compress(idx(images)))
     paths["train-labels"].write_bytes(idx(np.arange(6)))
     monkeypatch.setattr(fetch, "mnist", lambda download=True: paths)
-    source = datasets.digits()
+    source = mnist.digits()
     assert (source.name, len(source)) == ("MNIST", 6)
     assert np.array_equal(source.images, images)
     assert source.digits.tolist() == list(range(6))
@@ -153,27 +153,27 @@ def test_without_mnist_the_embedded_digits_serve_and_one_line_says_so(monkeypatc
     def unavailable(download=True):
         raise fetch.DataUnavailable("no server")
 
-    monkeypatch.setattr(fetch, "source", unavailable)
-    digits = datasets.digits()
+    monkeypatch.setattr(fetch, "mnist", unavailable)
+    digits = mnist.digits()
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1
     assert digits.name in lines[0]
     assert "MNIST" in lines[0]
     assert "stand-in" in digits.name
-    assert datasets.colored_mnist(digits).name == digits.name
+    assert mnist.colored_mnist(digits).name == digits.name
 
 
 def test_a_corrupt_mnist_is_not_papered_over(monkeypatch):
     def corrupt(download=True):
         raise fetch.CorruptData("wrong hash")
 
-    monkeypatch.setattr(fetch, "source", corrupt)
+    monkeypatch.setattr(fetch, "mnist", corrupt)
     with pytest.raises(fetch.CorruptData):
-        datasets.digits()
+        mnist.digits()
 
 
 def test_the_embedded_digits_are_scikit_learns_shuffled():
-    digits, bunch = datasets.embedded_digits(), load_digits()
+    digits, bunch = mnist.embedded_digits(), load_digits()
     assert digits.images.shape == (1797, 8, 8)
     assert digits.images.dtype == np.uint8
     assert digits.images.max() == 255
@@ -192,12 +192,12 @@ def images60k():
     """As many images as MNIST's, each telling its number and its pixels apart."""
     rng = np.random.default_rng(0)
     images = rng.integers(1, 256, (60_000, 28, 28), dtype=np.uint8)
-    return datasets.Digits(images, rng.integers(0, 10, 60_000), "MNIST")
+    return mnist.Digits(images, rng.integers(0, 10, 60_000), "MNIST")
 
 
 @pytest.fixture(scope="module")
 def colored(images60k):
-    return datasets.colored_mnist(images60k, seed=0)
+    return mnist.colored_mnist(images60k, seed=0)
 
 
 def test_environments_have_the_sizes_of_the_paper(colored):
@@ -234,7 +234,7 @@ def within_binomial_error(got, probability, n):
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_labels_and_colours_are_flipped_with_the_probabilities_of_section_4_3(images60k, seed):
-    made = datasets.colored_mnist(images60k, seed)
+    made = mnist.colored_mnist(images60k, seed)
     test_digits = images60k.digits[50_000:]
     clean = np.where(test_digits < 5, 1, -1)
     for label in (-1, 1):
@@ -254,8 +254,8 @@ def test_the_training_labels_belong_to_their_images():
     images = np.repeat(np.arange(10, dtype=np.uint8), 600)[:, None, None] * np.ones(
         (1, 28, 28), np.uint8
     )
-    digits = datasets.Digits(images, np.repeat(np.arange(10), 600), "MNIST")
-    made = datasets.colored_mnist(digits, colour_flips=(0, 0, 1), label_flip=0)
+    digits = mnist.Digits(images, np.repeat(np.arange(10), 600), "MNIST")
+    made = mnist.colored_mnist(digits, colour_flips=(0, 0, 1), label_flip=0)
     for e in (*made.train, made.test):
         digit = np.round(e.X.max((1, 2, 3)) * 255)
         assert np.array_equal(e.y, np.where(digit < 5, 1, -1))
@@ -264,8 +264,8 @@ def test_the_training_labels_belong_to_their_images():
 
 
 def test_a_seed_makes_the_same_data_again_and_another_seed_does_not():
-    digits = datasets.embedded_digits()
-    one, two, other = (datasets.colored_mnist(digits, seed) for seed in (7, 7, 8))
+    digits = mnist.embedded_digits()
+    one, two, other = (mnist.colored_mnist(digits, seed) for seed in (7, 7, 8))
     for a, b, c in zip((*one.train, one.test), (*two.train, two.test), (*other.train, other.test)):
         assert np.array_equal(a.X, b.X)
         assert np.array_equal(a.y, b.y)
@@ -273,14 +273,14 @@ def test_a_seed_makes_the_same_data_again_and_another_seed_does_not():
 
 
 def test_of_the_embedded_digits_a_third_is_kept_for_the_test():
-    made = datasets.colored_mnist(datasets.embedded_digits(), train_size=100)
+    made = mnist.colored_mnist(mnist.embedded_digits(), train_size=100)
     assert [len(e.y) for e in (*made.train, made.test)] == [50, 50, 599]
     assert made.test.X.shape[1:] == (2, 8, 8)
 
 
 def test_the_four_variants_differ_in_digit_and_colour_alone():
-    e = datasets.colored_mnist(datasets.embedded_digits()).test
-    made = {name: datasets.variant(e, name) for name in datasets.ENVIRONMENTS}
+    e = mnist.colored_mnist(mnist.embedded_digits()).test
+    made = {name: mnist.variant(e, name) for name in mnist.ENVIRONMENTS}
     assert made["colored-digits"] is e
     for variant in made.values():
         assert np.array_equal(variant.y, e.y)
@@ -294,19 +294,19 @@ def test_the_four_variants_differ_in_digit_and_colour_alone():
 
 
 def test_grayscale_images_hold_the_digit_and_no_colour():
-    digits = datasets.embedded_digits()
-    red, green = (datasets.colored_environment(digits, flip, stream(0, "x"), 0) for flip in (0, 1))
+    digits = mnist.embedded_digits()
+    red, green = (mnist.colored_environment(digits, flip, stream(0, "x"), 0) for flip in (0, 1))
     assert np.array_equal(red.colour, -green.colour)
-    gray = datasets.grayscale(red).X
-    assert np.array_equal(gray, datasets.grayscale(green).X)
+    gray = mnist.grayscale(red).X
+    assert np.array_equal(gray, mnist.grayscale(green).X)
     assert np.array_equal(gray[:, 0], gray[:, 1])
     np.testing.assert_allclose(gray.sum(1), digits.images / 255, rtol=1e-6)
 
 
 def test_an_unknown_variant_is_refused():
-    e = datasets.colored_mnist(datasets.embedded_digits()).test
+    e = mnist.colored_mnist(mnist.embedded_digits()).test
     with pytest.raises(ValueError, match=r"test environments are .*got 'blank'"):
-        datasets.variant(e, "blank")
+        mnist.variant(e, "blank")
 
 
 @pytest.mark.parametrize(
@@ -322,4 +322,4 @@ def test_an_unknown_variant_is_refused():
 )
 def test_colored_mnist_refuses_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        datasets.colored_mnist(datasets.embedded_digits(), **arguments)
+        mnist.colored_mnist(mnist.embedded_digits(), **arguments)

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from gsutils import detectors
-from gsutils.detectors import OBJECTIVES, Population
+from gsutils.data import features
+from gsutils.data.features import OBJECTIVES, Population
 from gsutils.experiments import dosage
 from gsutils.experiments.dosage import Case, train_case, train_noisy
 
@@ -71,9 +71,9 @@ def test_what_is_left_for_another_feature_is_4p_1_minus_p_for_three_losses(p, ot
 def test_pulls_are_the_closed_forms(u, lam):
     margin = torch.tensor(u, dtype=torch.float64)
     alpha = float(torch.sigmoid(-margin))
-    assert float(detectors.pull(margin, "cross-entropy")) == pytest.approx(alpha)
-    assert float(detectors.pull(margin, "SD", lam)) == pytest.approx(alpha - lam * u)
-    assert float(detectors.pull(margin, "squared")) == pytest.approx(1 - u)
+    assert float(features.pull(margin, "cross-entropy")) == pytest.approx(alpha)
+    assert float(features.pull(margin, "SD", lam)) == pytest.approx(alpha - lam * u)
+    assert float(features.pull(margin, "squared")) == pytest.approx(1 - u)
 
 
 def test_the_net_pull_is_minus_the_gradient_of_the_expected_loss():
@@ -87,9 +87,9 @@ def test_the_net_pull_is_minus_the_gradient_of_the_expected_loss():
 
 
 def test_the_exact_flow_ends_at_the_log_odds_of_each_feature():
-    w = detectors.flow([2, 1], [0.9, 0.7], [0.0, 60.0, 120.0], substeps=120)
+    w = features.flow([2, 1], [0.9, 0.7], [0.0, 60.0, 120.0], substeps=120)
     np.testing.assert_allclose(w[-1], np.log([9, 7 / 3]), atol=1e-3)
-    again = detectors.flow([2, 1], [0.9, 0.7], [0.0, 60.0], start=w[1], substeps=150)
+    again = features.flow([2, 1], [0.9, 0.7], [0.0, 60.0], start=w[1], substeps=150)
     np.testing.assert_allclose(again[-1], w[-1], atol=1e-6)
 
 
@@ -98,20 +98,20 @@ def test_the_exact_flow_ends_at_the_log_odds_of_each_feature():
 
 def test_only_the_product_of_a_block_says_something_about_the_feature():
     f = np.where(np.arange(20_000)[:, None] % 2 == 0, 1.0, -1.0)
-    X = detectors.blocks(f, [3.0], np.random.default_rng(0))
+    X = features.blocks(f, [3.0], np.random.default_rng(0))
     assert np.abs((X * f).mean(0)).max() < 0.1
     assert (np.sign(X.prod(1)) == f[:, 0]).mean() > 0.99
     assert np.abs(X).mean() == pytest.approx(3, abs=0.1)
 
 
 def test_features_agree_with_the_label_as_often_as_asked():
-    X, y = detectors.draw(0, 20_000, [1, 1], [0.9, 0.6])
+    X, y = features.draw(0, 20_000, [1, 1], [0.9, 0.6])
     agrees = np.sign(X.reshape(-1, 2, 2).prod(2)) == y[:, None]
     np.testing.assert_allclose(agrees.mean(0), [0.9, 0.6], atol=0.01)
 
 
 def test_a_fifth_of_the_labels_is_wrong_and_private_inputs_are_nearly_orthogonal():
-    X, y, f = detectors.draw_noisy(0, 2000, 300, 0.2)
+    X, y, f = features.draw_noisy(0, 2000, 300, 0.2)
     assert (y != f).mean() == pytest.approx(0.2, abs=0.03)
     gram = X[:50, 2:] @ X[:50, 2:].T
     assert np.diag(gram).mean() == pytest.approx(1, abs=0.05)
@@ -122,10 +122,10 @@ def test_a_fifth_of_the_labels_is_wrong_and_private_inputs_are_nearly_orthogonal
     ("make", "message"),
     [
         (lambda: Population.of_features((0.9, 1.0)), r"reliability must be .*got \(0.9, 1.0\)"),
-        (lambda: detectors.draw(0, 5, [1], [0.0]), "reliability must be probabilities"),
-        (lambda: detectors.draw_noisy(0, 5, 3, 0.5), "label_noise must lie in .*got 0.5"),
-        (lambda: detectors.pull(torch.zeros(2), "hinge"), "objective must be in .*got 'hinge'"),
-        (lambda: detectors.pull(torch.zeros(2), "SD", -1.0), "lam must be .*got -1"),
+        (lambda: features.draw(0, 5, [1], [0.0]), "reliability must be probabilities"),
+        (lambda: features.draw_noisy(0, 5, 3, 0.5), "label_noise must lie in .*got 0.5"),
+        (lambda: features.pull(torch.zeros(2), "hinge"), "objective must be in .*got 'hinge'"),
+        (lambda: features.pull(torch.zeros(2), "SD", -1.0), "lam must be .*got -1"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(make, message):

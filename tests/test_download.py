@@ -7,7 +7,7 @@ import data_server
 import pytest
 from data_server import HTML, NOISE, Handler, Server, digest
 
-from gsutils import _download
+from gsutils.data import _download
 
 root, server = data_server.root, data_server.server
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import datasets, losses, ntk, results
+from gsutils import losses, ntk, results
+from gsutils.data import mnist, moons
 from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moons
 from gsutils.experiments.settings import changed
 from gsutils.nets import MLP
@@ -55,7 +56,7 @@ def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("GSUTILS_DATA", str(tmp_path))
     monkeypatch.setenv("GSUTILS_OFFLINE", "1")
-    monkeypatch.setattr(datasets, "digits", datasets.embedded_digits)
+    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
 
 
 def test_every_entry_has_tiny_settings_here():
@@ -161,7 +162,7 @@ def test_a_case_is_trained_as_plain_pytorch_trains_it():
     case = dataclasses.replace(two_moons.CASES["sd"], hidden=(30,), delta=-0.1)
     trained = two_moons.train_case(case, seeds=[5, 2], steps=30)
     for run, seed in enumerate((5, 2)):
-        X, y = datasets.two_moons(seed, -0.1)
+        X, y = moons.two_moons(seed, -0.1)
         assert np.array_equal(trained.X[run], X)
         inputs, labels = torch.from_numpy(X).float(), torch.from_numpy(y).float()
         net = MLP((2, 30, 1), [seed])
@@ -190,7 +191,7 @@ def test_trained_runs_can_be_mapped_and_tested():
 
 
 def test_exchanged_points_keep_their_horizontal_coordinate_and_take_the_other_class_vertical():
-    X, y = datasets.two_moons(0)
+    X, y = moons.two_moons(0)
     changed = two_moons.exchange_vertical(X, y, seed=1)
     assert np.array_equal(changed[:, 0], X[:, 0])
     for label in (-1, 1):
@@ -235,7 +236,7 @@ def test_responses_are_those_of_the_network_before_training_and_start_at_zero():
     assert seen.steps.tolist() == list(range(11))
     assert not seen.z[0].any()
     for run, seed in enumerate((5, 2)):
-        X, y = datasets.two_moons(seed)
+        X, y = moons.two_moons(seed)
         start = MLP((2, 40, 1), [seed])
         U = ntk.features(ntk.ntrf(start, X), y).U
         inputs = torch.from_numpy(X).float()
@@ -248,7 +249,7 @@ def test_responses_are_those_of_the_network_before_training_and_start_at_zero():
 
 
 def test_affine_features_are_straight_and_others_are_not():
-    X, y = datasets.two_moons(1)
+    X, y = moons.two_moons(1)
     centred = X - X.mean(0)
     functions = np.stack([np.ones(300), centred[:, 0], centred[:, 0] * centred[:, 1] ** 2], 1)
     basis, _ = np.linalg.qr(functions)
@@ -260,7 +261,7 @@ def test_affine_features_are_straight_and_others_are_not():
 
 
 def test_growth_is_the_speed_of_the_responses_at_zero_logits():
-    X, y = datasets.two_moons(1, n=40)
+    X, y = moons.two_moons(1, n=40)
     linear = ntk.linearise(MLP((2, 30, 1)), X)
     U, s, _ = ntk.features(linear.Phi, y)
     step = linear.theta0 + 1e-6 * linear.Phi.T @ (y / 2)  # every example pulls with one half

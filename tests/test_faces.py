@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from scipy.special import expit
 
-from gsutils import faces, fetch, registry
+from gsutils.data import faces, fetch, registry
 from gsutils.seeding import stream
 
 

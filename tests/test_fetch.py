@@ -18,7 +18,8 @@ import data_server
 import pytest
 from data_server import HTML, NOISE, Answer, Handler, Server, digest, full
 
-from gsutils import fetch, files, registry
+from gsutils import files
+from gsutils.data import fetch, registry
 
 CONTENT = {key: f"{key} of a stand-in".encode() * 500 for key in registry.MNIST}
 root, server = data_server.root, data_server.server

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from data_server import HTML, Server, digest, full
 
-from gsutils import fetch, files, registry
+from gsutils import files
+from gsutils.data import fetch, registry
 
 root, server = data_server.root, data_server.server
 full_for_downloads = data_server.full_for_downloads

@@ -5,12 +5,13 @@ import pytest
 import torch
 from scipy.special import logit
 
-from gsutils import datasets, losses, nets, train
+from gsutils import losses, nets, train
+from gsutils.data import mnist
 from gsutils.experiments import label_noise, two_cues
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-SOURCE = datasets.embedded_digits()
+SOURCE = mnist.embedded_digits()
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_no_test_image_is_a_training_image(drawn):
 def test_mnist_is_averaged_over_blocks():
     images = np.zeros((40, 28, 28), np.uint8)
     images[:, :4, :4] = 255
-    digits = datasets.Digits(images, np.tile([3, 8], 20), "MNIST")
+    digits = mnist.Digits(images, np.tile([3, 8], 20), "MNIST")
     found = label_noise.draw(digits, 0.0, [0], train_size=10, test_size=5)
     assert found.X.shape == (1, 10, 49)
     np.testing.assert_array_equal(found.X[0, 0], np.eye(49)[0])

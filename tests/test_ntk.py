@@ -13,12 +13,13 @@ from torch.nn.functional import softplus
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gsutils import datasets, ntk
+from gsutils import ntk
+from gsutils.data import moons
 from gsutils.nets import MLP
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-X, Y = datasets.two_moons(3, n=12)
+X, Y = moons.two_moons(3, n=12)
 
 
 class Column(nn.Sequential):
@@ -111,7 +112,7 @@ def test_a_model_is_left_as_it_was(name):
 
 
 def test_the_two_moons_network_takes_less_than_a_fifth_of_a_second():
-    model, (inputs, _) = MLP((2, 500, 1)), datasets.two_moons()
+    model, (inputs, _) = MLP((2, 500, 1)), moons.two_moons()
     ntk.ntrf(model, inputs[:2])  # the first call loads what torch.func needs
     seconds = []
     for _ in range(3):

@@ -7,7 +7,8 @@ import pytest
 import torch
 from playground_page import STATIC
 
-from gsutils import datasets, dual, evaluate, losses, ntk, perturbation, train
+from gsutils import dual, evaluate, losses, ntk, perturbation, train
+from gsutils.data import moons
 from gsutils.experiments import responses
 from gsutils.nets import MLP
 from tools import playground
@@ -47,7 +48,7 @@ def test_a_seed_gives_the_data_and_weights_of_gsutils(compute, seed):
         "return [data.x1, data.x2, data.y, theta].map(a => [...a]);",
         options,
     )
-    X, y = datasets.two_moons(**options)
+    X, y = moons.two_moons(**options)
     ours = (X[:, 0], X[:, 1], y, weights(MLP((2, 50, 1), [seed])))
     for mine, found in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(found, mine, rtol=0, atol=1e-12)
@@ -69,7 +70,7 @@ OPTIMIZERS = {
 @pytest.fixture(scope="module")
 def trained(compute):
     """Function that trains 200 steps in the page and in gsutils: (theirs, ours, model, data)."""
-    X, y = datasets.two_moons(seed=3)
+    X, y = moons.two_moons(seed=3)
     inputs, labels = torch.from_numpy(X), torch.from_numpy(y)
 
     def trained(settings, more="return { loss: run.loss, logits: [...run.logits] };"):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import boards, methods, results
+from gsutils import methods, results
+from gsutils.data import boards
 from gsutils.experiments import red_arrows
 from gsutils.experiments.red_arrows import ENTRIES, Case, select, train_case, training_set
 

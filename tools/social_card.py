@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 import numpy as np
 
-from gsutils import datasets
+from gsutils.data import moons
 from tools.identity import CARD, CARD_SIZE
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / CARD
@@ -21,7 +21,7 @@ def draw(target: Path = TARGET) -> Path:
     matplotlib.use("agg")
     import matplotlib.pyplot as plt
 
-    X, y = datasets.two_moons(seed=0, delta=0.1)
+    X, y = moons.two_moons(seed=0, delta=0.1)
     settings: Any = {"font.family": "STIXGeneral", "text.color": INK}
     with plt.rc_context(settings):
         fig = plt.figure(figsize=(CARD_SIZE[0] / 100, CARD_SIZE[1] / 100), facecolor=GROUND)

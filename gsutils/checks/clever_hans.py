@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gsutils import datasets, losses
+from gsutils import losses
 from gsutils.checks.verdict import exercise, number
+from gsutils.data import moons
 from gsutils.seeding import stream
 
 
@@ -83,7 +84,7 @@ def sd_objective(answer: Callable[..., Any]) -> str | None:
 @exercise
 def flip_share(answer: Callable[..., Any]) -> str | None:
     """Chapter 1: the share of points that a shift of length eps can flip, ``f(distances, eps)``."""
-    X, y = datasets.two_moons(0)
+    X, y = moons.two_moons(0)
     distances = y * X[:, 0] * -1 - 0.2
     for eps in (0.0, 0.1, 0.5, 1.0):
         got = number(answer(distances, eps))

@@ -2,7 +2,7 @@ r"""CelebA with gender bias (section 4.4): Table 3, and what spectral decoupling
 
 Each method trains one network on the official training split; its logits on the validation and
 test splits are kept at the end of every epoch, and everything else is computed from them. The
-``quick`` size runs on cards drawn by code (:mod:`gsutils.faces`), the ``paper`` size on CelebA.
+``quick`` size runs on cards drawn by code (:mod:`gsutils.data.faces`), the ``paper`` size on CelebA.
 
 >>> method_settings(ENTRIES["table3"].settings["paper"], "sd").options["gamma"]
 [0.44, 2.5]
@@ -17,8 +17,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsutils import faces, fetch, train
+from gsutils import train
 from gsutils.conventions import to_lam
+from gsutils.data import faces, fetch
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.experiments.groups import (
     GOALS,

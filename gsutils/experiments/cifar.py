@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import attack, fetch, images, methods, train
+from gsutils import attack, methods, train
+from gsutils.data import fetch, images
 from gsutils.experiments.entry import Entry, Job, Outcome
 from gsutils.nets import ConvNet, Mirrored
 

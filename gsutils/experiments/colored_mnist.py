@@ -6,7 +6,7 @@ settings; spectral decoupling follows the published schedule (see :class:`gsutil
 which Adam keeps the moments of the larger loss from before the switch.
 
 >>> tiny = Settings("erm", steps=2, train_size=100)
->>> run = train_method(tiny, seeds=[0], source=datasets.embedded_digits())
+>>> run = train_method(tiny, seeds=[0], source=mnist.embedded_digits())
 >>> run.test_accuracy("colored-digits").shape
 (1,)
 """
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import datasets, evaluate, methods, train
+from gsutils import evaluate, methods, train
+from gsutils.data import mnist
 from gsutils.experiments.colored_mnist_settings import SD_PATH, TABLE2, TABLE2_PAPER
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP, Pair
@@ -101,7 +102,7 @@ class Trained:
 
     settings: Settings
     model: nn.Module
-    data: tuple[datasets.ColoredMNIST, ...]
+    data: tuple[mnist.ColoredMNIST, ...]
     history: train.History
 
     @property
@@ -111,7 +112,7 @@ class Trained:
 
     def logits(self, variant: str) -> Tensor:
         """Return the logits on a test environment of Figure 3, (runs, n)."""
-        X = np.stack([datasets.variant(d.test, variant).flat for d in self.data])
+        X = np.stack([mnist.variant(d.test, variant).flat for d in self.data])
         return torch.from_numpy(evaluate.predict(self.model, X))
 
     def test_accuracy(self, variant: str = "colored-digits") -> np.ndarray:
@@ -129,7 +130,7 @@ class Trained:
             f"{name} accuracy": self.history[name][-1].tolist()
             for name in ("train", "test", "validation")
         }
-        for variant in datasets.ENVIRONMENTS:
+        for variant in mnist.ENVIRONMENTS:
             found[f"{variant} accuracy"] = self.test_accuracy(variant).tolist()
             found[f"{variant} entropy"] = self.test_entropy(variant).tolist()
         return found
@@ -139,7 +140,7 @@ def train_method(
     settings: Settings,
     seeds: Iterable[int],
     device: str | torch.device = "auto",
-    source: datasets.Digits | None = None,
+    source: mnist.Digits | None = None,
     checkpoint: Path | None = None,
 ) -> Trained:
     """Train one network per seed.
@@ -148,16 +149,16 @@ def train_method(
         settings: how.
         seeds: one run each; they set the colours, the label noise and the weights.
         device: "auto", "cpu" or "cuda".
-        source: the digits; default :func:`gsutils.datasets.digits`.
+        source: the digits; default :func:`gsutils.data.mnist.digits`.
         checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
     """
     seeds, where = check_seeds(seeds), train.resolve_device(device)
-    source = source or datasets.digits()
+    source = source or mnist.digits()
     data = tuple(
-        datasets.colored_mnist(source, s, settings.train_size, settings.test_size) for s in seeds
+        mnist.colored_mnist(source, s, settings.train_size, settings.test_size) for s in seeds
     )
     task = Task(settings, data, where)
     widths = (task.X.shape[-1], *settings.hidden, 1)
@@ -201,22 +202,22 @@ class Task:
     """The data of all runs as tensors on the device, and what is measured on them."""
 
     def __init__(
-        self, settings: Settings, data: tuple[datasets.ColoredMNIST, ...], where: torch.device
+        self, settings: Settings, data: tuple[mnist.ColoredMNIST, ...], where: torch.device
     ) -> None:
         gray = settings.method == "oracle"
-        view = datasets.grayscale if gray else lambda environment: environment
+        view = mnist.grayscale if gray else lambda environment: environment
 
         def tensor(arrays: Iterable[np.ndarray]) -> Tensor:
             return torch.from_numpy(np.stack(list(arrays))).to(where)
 
-        def images(parts: Iterable[datasets.Environment]) -> tuple[Tensor, Tensor]:
+        def images(parts: Iterable[mnist.Environment]) -> tuple[Tensor, Tensor]:
             parts = list(parts)
             return tensor(view(e).flat for e in parts), tensor(e.y for e in parts)
 
-        self.X, y = images(datasets.joined(d.train) for d in data)
+        self.X, y = images(mnist.joined(d.train) for d in data)
         group = tensor(np.repeat([0, 1], [len(e.y) for e in d.train]) for d in data)
         # Images of one colour lie together, so that a chunk of them has half its inputs zero.
-        order = tensor(np.argsort(datasets.joined(d.train).colour, kind="stable") for d in data)
+        order = tensor(np.argsort(mnist.joined(d.train).colour, kind="stable") for d in data)
         self.X = self.X.take_along_dim(order[..., None], 1)
         self.batch = methods.Batch(
             y=y.take_along_dim(order, 1), group=group.take_along_dim(order, 1)
@@ -227,7 +228,7 @@ class Task:
             "test": images(d.test for d in data),
         }
         self.repainted = [
-            tensor(view(datasets.repaint(d.test, colour)).flat for d in data) for colour in (-1, 1)
+            tensor(view(mnist.repaint(d.test, colour)).flat for d in data) for colour in (-1, 1)
         ]
 
     def measure(self, net: nn.Module) -> dict[str, Tensor]:
@@ -261,12 +262,12 @@ def train_entry(
     cases: Iterable[str] | None = None,
     seeds: Iterable[int] | None = None,
     device: str | torch.device = "auto",
-    source: datasets.Digits | None = None,
+    source: mnist.Digits | None = None,
 ) -> dict[str, Trained]:
     """Train cases of an entry of :data:`ENTRIES` in one of the two sizes; default: all of them."""
     entry = ENTRIES[name].settings[chosen_size(size)]
     seeds = check_seeds(entry["seeds"] if seeds is None else seeds)
-    source = source or datasets.digits()
+    source = source or mnist.digits()
     return {
         case: train_method(case_settings(entry, case, source), seeds, device, source)
         for case in cases or entry["cases"]
@@ -274,7 +275,7 @@ def train_entry(
 
 
 def case_settings(
-    settings: Mapping[str, Any], case: str, source: datasets.Digits | None = None
+    settings: Mapping[str, Any], case: str, source: mnist.Digits | None = None
 ) -> Settings:
     """Return one case's settings out of an entry's; the small stand-in is used whole."""
     if case not in settings["cases"]:
@@ -287,7 +288,7 @@ def case_settings(
 
 
 def _run(job: Job) -> Outcome:
-    source = datasets.digits()
+    source = mnist.digits()
     settings = case_settings(job.settings, job.case, source)
     run = train_method(settings, job.seeds, job.device, source, job.file("training.pt"))
     curves = {"step": run.history.steps.tolist()} | {

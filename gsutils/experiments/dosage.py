@@ -3,7 +3,7 @@ r"""Gradient dosage: which detector of a network gets how much of the gradient, 
 The thought experiments of the blog post "Gradient Dosage" (2022), run. ``dosage``: a network and
 three independent features, each right on 90 % of the examples, with one of them stronger or learned
 first. ``dosage-noise``: one feature shared by all examples against inputs of their own, with
-some labels wrong. The data are those of :mod:`gsutils.detectors`.
+some labels wrong. The data are those of :mod:`gsutils.data.features`.
 
 >>> case = Case(head_start=5)
 >>> found = train_case(case, settings("dosage", "quick") | {"steps": 10, "records": 2}, [0])
@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import detectors, evaluate, train
-from gsutils.detectors import Population
+from gsutils import evaluate, train
+from gsutils.data import features
+from gsutils.data.features import Population
 from gsutils.experiments import dosage_settings
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
@@ -38,7 +39,7 @@ class Case:
         reliability: how often each feature agrees with the label.
         head_start: steps before the others, in which only the first feature agrees with the
             labels more often than by chance.
-        objective: a key of :data:`gsutils.detectors.OBJECTIVES`.
+        objective: a key of :data:`gsutils.data.features.OBJECTIVES`.
         lam: λ of "SD".
         weight_decay: PyTorch's.
         silent_from: the step from which the second feature's inputs are zero; None: never.
@@ -136,7 +137,7 @@ def train_case(
         x = X[:, rows]
         if case.silent_from is not None and step - first >= case.silent_from:
             x = x * heard
-        return detectors.example_losses(y[:, rows] * net(x), case.objective, case.lam).mean(-1)
+        return features.example_losses(y[:, rows] * net(x), case.objective, case.lam).mean(-1)
 
     steps = first + chosen["steps"]
     marks = np.linspace(0, chosen["steps"], chosen["records"] + 1).round().astype(int) + first
@@ -157,7 +158,7 @@ def _pool(
     seeds: Iterable[int], n: int, strengths: Any, reliability: Any, name: str, where: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Return inputs (runs, n, d) and labels (runs, n)."""
-    draws = [detectors.draw(seed, n, strengths, reliability, name) for seed in seeds]
+    draws = [features.draw(seed, n, strengths, reliability, name) for seed in seeds]
     X, y = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*draws))
     return X, y
 
@@ -216,21 +217,21 @@ def train_noisy(
     """
     seeds, where = check_seeds(seeds), train.resolve_device(device)
     n, private, count = chosen["n"], chosen["private"], chosen["twins"]
-    draws = [detectors.draw_noisy(s, n, private, chosen["label_noise"]) for s in seeds]
-    new = [detectors.draw_noisy(s, chosen["test"], private, 0.0, "test") for s in seeds]
+    draws = [features.draw_noisy(s, n, private, chosen["label_noise"]) for s in seeds]
+    new = [features.draw_noisy(s, chosen["test"], private, 0.0, "test") for s in seeds]
     X, y, f = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*draws))
     test_X, _, test_f = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*new))
-    own = [detectors.draw_noisy(s, n * count, private, 0.0, "twins")[0][:, 2:] for s in seeds]
+    own = [features.draw_noisy(s, n * count, private, 0.0, "twins")[0][:, 2:] for s in seeds]
     twins = X.repeat_interleave(count, 1)
     twins[..., 2:] = torch.from_numpy(np.stack(own)).float().to(where)
     net, wrong = MLP((2 + private, chosen["hidden"], 1), seeds).to(where), y != f
 
     def loss(logits: Tensor, step: int) -> Tensor:
-        return detectors.example_losses(y * logits, "SD", lam).mean(-1)
+        return features.example_losses(y * logits, "SD", lam).mean(-1)
 
     def measure(model: nn.Module) -> dict[str, Tensor]:
         logits, mean = model(X), model(twins).unflatten(-1, (n, count)).mean(-1)
-        alpha, memory = detectors.pull(y * logits, "SD", lam), y * (logits - mean)
+        alpha, memory = features.pull(y * logits, "SD", lam), y * (logits - mean)
         return {
             "train": evaluate.accuracy(logits, y),
             "fitted": _mean(((y * logits) > 0).float(), wrong),

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gsutils import evaluate, faces
+from gsutils import evaluate
+from gsutils.data import faces
 
 GOALS = ("average", "worst-group")
 _TEST_SHARES = np.array(faces.COUNTS["test"]) / sum(faces.COUNTS["test"])

@@ -1,4 +1,4 @@
-"""Batches of the images of :mod:`gsutils.faces`: which, in which order, and from where.
+"""Batches of the images of :mod:`gsutils.data.faces`: which, in which order, and from where.
 
 >>> order = Order(torch.tensor([0, 0, 0, 1]), batch=2, seed=0)
 >>> sorted(torch.cat([order(0), order(1)]).tolist())  # an epoch has each example once
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from gsutils.faces import Faces
+from gsutils.data.faces import Faces
 from gsutils.seeding import stream
 from gsutils.train.distributed import gathered, share, world
 

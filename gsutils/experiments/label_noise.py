@@ -6,8 +6,8 @@ decay (that of Eq. 5 divided by n, on all parameters). It answers the open quest
 the paper: can an overparameterised network satisfy SD and still overfit? All settings and seeds
 of a noise level, or of a width, are trained in one program.
 
->>> from gsutils import datasets
->>> drawn = draw(datasets.embedded_digits(), noise=0.2, seeds=[0, 1], train_size=100)
+>>> from gsutils.data import mnist
+>>> drawn = draw(mnist.embedded_digits(), noise=0.2, seeds=[0, 1], train_size=100)
 >>> drawn.X.shape, drawn.y.shape, drawn.test_X.shape
 ((2, 100, 64), (2, 100), (2, 257, 64))
 """
@@ -22,7 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsutils import datasets, evaluate, losses, train
+from gsutils import evaluate, losses, train
+from gsutils.data import mnist
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
 from gsutils.seeding import check_seeds, stream
@@ -54,7 +55,7 @@ class Drawn:
 
 
 def draw(
-    source: datasets.Digits,
+    source: mnist.Digits,
     noise: float,
     seeds: Iterable[int],
     train_size: int,
@@ -208,7 +209,7 @@ def train_entry(
     size: str | None = None,
     seeds: Iterable[int] | None = None,
     device: str = "auto",
-    source: datasets.Digits | None = None,
+    source: mnist.Digits | None = None,
 ) -> dict[float, Trained]:
     """Train an entry, "label-noise" or "label-noise-width", in one of its two sizes.
 
@@ -219,7 +220,7 @@ def train_entry(
         raise ValueError(f"entry must be in {tuple(ENTRIES)}, got {entry!r}")
     settings = ENTRIES[entry].settings[chosen_size(size)]
     chosen = check_seeds(settings["seeds"] if seeds is None else seeds)
-    source = datasets.digits() if source is None else source
+    source = mnist.digits() if source is None else source
     return {
         value: _train({**settings, key: value}, chosen, source, device)
         for key, value in _swept(settings)
@@ -235,7 +236,7 @@ def _swept(settings: Mapping[str, Any]) -> list[tuple[str, float]]:
 def _train(
     settings: Mapping[str, Any],
     seeds: Iterable[int],
-    source: datasets.Digits,
+    source: mnist.Digits,
     device: str | torch.device,
     checkpoint: Path | None = None,
 ) -> Trained:
@@ -252,7 +253,7 @@ def _cases(settings: Mapping[str, Any]) -> list[str]:
 
 def _run(job: Job) -> Outcome:
     key, value = dict(zip(_cases(job.settings), _swept(job.settings)))[job.case]
-    source, settings = datasets.digits(), {**job.settings, key: value}
+    source, settings = mnist.digits(), {**job.settings, key: value}
     trained = _train(settings, job.seeds, source, job.device, job.file("grid.pt"))
     metrics = {
         name(job.case, pair): {

@@ -1,6 +1,6 @@
 r"""Friend or foe (section 5): a chess book with red arrows, over agreement, boards and time.
 
-A network with one hidden layer reads :mod:`gsutils.boards` and says which queen the rook can take.
+A network with one hidden layer reads :mod:`gsutils.data.boards` and says which queen the rook can take.
 A book's arrows are right with a probability q of its own. In the test all arrows are right, all
 are wrong, or there are none. Since an answer depends on the board alone, the expected accuracy
 where arrows are right with probability q' is, for every network,
@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import boards, evaluate, methods, results, train
+from gsutils import evaluate, methods, results, train
+from gsutils.data import boards
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.experiments.red_arrows_settings import BOOKS, METHODS
 from gsutils.nets import MLP, Pair

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from gsutils import datasets, evaluate, losses, train
+from gsutils import evaluate, losses, train
+from gsutils.data import moons
 from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
 from gsutils.seeding import check_seeds, stream
@@ -142,7 +143,7 @@ def train_case(
     """
     seeds, where = check_seeds(seeds), train.resolve_device(device)
     losses.check_lam(case.lam)
-    draws = [datasets.two_moons(s, case.delta, n=n, rotation=case.rotation) for s in seeds]
+    draws = [moons.two_moons(s, case.delta, n=n, rotation=case.rotation) for s in seeds]
     X, y = (np.stack(parts) for parts in zip(*draws))
     inputs = torch.from_numpy(X).float().to(where)
     labels = torch.from_numpy(y).float().to(where)

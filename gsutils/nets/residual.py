@@ -1,7 +1,7 @@
 """Networks of section 4.4 that map images of bytes to one logit each.
 
 ``resnet50`` is torchvision's ResNet-50, pretrained on ImageNet, with a new last layer. `SmallCNN`
-has the same interface, and serves the stand-in of :mod:`gsutils.faces`.
+has the same interface, and serves the stand-in of :mod:`gsutils.data.faces`.
 
 >>> net = SmallCNN(side=16, seed=0)
 >>> net(torch.zeros(5, 3, 16, 16, dtype=torch.uint8)).shape
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
-from gsutils.fetch import DataUnavailable
+from gsutils.data.fetch import DataUnavailable
 from gsutils.seeding import check_seeds, stream
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

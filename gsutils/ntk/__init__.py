@@ -8,8 +8,9 @@ i. The singular value decomposition :math:`Y \Phi_0 = U S V^\top` gives the feat
 
 Networks are computed in float64, in evaluation mode, on a copy; results are NumPy arrays.
 
->>> from gsutils import datasets, nets
->>> X, y = datasets.two_moons(n=50)
+>>> from gsutils import nets
+>>> from gsutils.data import moons
+>>> X, y = moons.two_moons(n=50)
 >>> net = nets.MLP((2, 30, 1))
 >>> U, s, Vt = features(ntrf(net, X), y)
 >>> U.shape, s.shape, Vt.shape

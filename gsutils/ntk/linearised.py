@@ -2,8 +2,9 @@ r"""Linearised networks, and their training beside the networks themselves.
 
 Section 3.1, Eq. 3.
 
->>> from gsutils import datasets, nets
->>> X, y = datasets.two_moons(n=50)
+>>> from gsutils import nets
+>>> from gsutils.data import moons
+>>> X, y = moons.two_moons(n=50)
 >>> net = nets.MLP((2, 400, 1), parameterisation="ntk")
 >>> network, linear = train_both(net, X, y, steps=20, lr=0.5)
 >>> error = np.linalg.norm(network.logits[-1] - linear.logits[-1])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gsutils import faces
+from gsutils.data import faces
 from gsutils.experiments import groups
 from gsutils.seeding import stream
 

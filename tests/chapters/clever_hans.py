@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from torch.nn.functional import softplus
 
-from gsutils import datasets
+from gsutils.data import moons
 from gsutils.experiments import two_moons
 from gsutils.nets import MLP
 
@@ -14,7 +14,7 @@ PAGE = "01-clever-hans"
 def compare_two_moons(names):
     for seed, delta, n, noise in [(0, 0.1, 300, 0.1), (7, -0.1, 301, 0.2), (3, 0.4, 20, 0.0)]:
         X, y = names["two_moons_by_hand"](seed, delta, n=n, noise=noise)
-        expected, labels = datasets.two_moons(seed, delta, n, noise)
+        expected, labels = moons.two_moons(seed, delta, n, noise)
         np.testing.assert_allclose(X, expected, atol=1e-12)
         assert np.array_equal(y, labels)
 

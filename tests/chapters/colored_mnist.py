@@ -5,7 +5,8 @@ import torch
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from gsutils import datasets, losses, methods
+from gsutils import losses, methods
+from gsutils.data import mnist
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.seeding import stream
 
@@ -13,12 +14,12 @@ PAGE = "07-colored-mnist"
 
 
 def compare_colour(names):
-    digits = datasets.embedded_digits()
+    digits = mnist.embedded_digits()
     for flip, label_flip in [(0.2, 0.25), (0.9, 0.25), (0.5, 0.0)]:
         X, y, colour = names["colour_by_hand"](
             digits.images, digits.digits, flip, stream(5, "test"), label_flip
         )
-        expected = datasets.colored_environment(digits, flip, stream(5, "test"), label_flip)
+        expected = mnist.colored_environment(digits, flip, stream(5, "test"), label_flip)
         np.testing.assert_allclose(X, expected.X, atol=1e-6)
         assert np.array_equal(y, expected.y)
         assert np.array_equal(colour, expected.colour)

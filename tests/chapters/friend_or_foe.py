@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from gsutils import boards
+from gsutils.data import boards
 from gsutils.experiments import red_arrows
 from gsutils.seeding import stream
 

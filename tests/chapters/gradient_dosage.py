@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from gsutils import detectors
+from gsutils.data import features
 from gsutils.seeding import stream
 
 PAGE = "09-gradient-dosage"
@@ -12,14 +12,14 @@ PAGE = "09-gradient-dosage"
 
 def cells(names):
     """What the page defines between its core cells: the eight cases and their weights."""
-    agrees = detectors.cells(3)
+    agrees = features.cells(3)
     names |= {"agrees": agrees, "weight": np.where(agrees > 0, 0.9, 0.1).prod(1)}
     return agrees
 
 
 def compare_dose(names):
     agrees = cells(names)
-    population = detectors.Population.of_features((0.9, 0.9, 0.9))
+    population = features.Population.of_features((0.9, 0.9, 0.9))
     for w in stream(0, "test").normal(size=(5, 3)):
         share, net = names["dose"](agrees @ w, agrees, names["weight"])
         total, agreed = population.doses(population.f @ torch.from_numpy(w), "cross-entropy")
@@ -31,13 +31,13 @@ def compare_flow(names):
     cells(names)
     for objective, lam in (("cross-entropy", 0.0), ("SD", 0.1), ("squared", 0.0)):
         path = names["gradient_flow"]([2, 1, 0.5], names["PULLS"][objective], 2.0, dt=0.001)
-        exact = detectors.flow([2, 1, 0.5], [0.9] * 3, [0.0, 1.0, 2.0], objective, lam)
+        exact = features.flow([2, 1, 0.5], [0.9] * 3, [0.0, 1.0, 2.0], objective, lam)
         np.testing.assert_allclose(path[[0, 1000, 2000]], exact, atol=2e-3)
 
 
 def compare_survival(names):
     """Two-layer detectors, r' = r (s g - mu), run for a long time."""
-    agrees = detectors.cells(2)
+    agrees = features.cells(2)
     weight = np.where(agrees > 0, 0.9, 0.1).prod(1)
 
     def alive(s, mu, start):

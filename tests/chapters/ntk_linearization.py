@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from gsutils import datasets, ntk
+from gsutils import ntk
+from gsutils.data import moons
 from gsutils.experiments import responses
 from gsutils.nets import MLP
 
@@ -13,13 +14,13 @@ PAGE = "02-ntk-linearization"
 def compare_ntrf(names):
     for widths, parameterisation in [((2, 20, 1), "standard"), ((2, 7, 9, 1), "ntk")]:
         network = MLP(widths, [5], parameterisation=parameterisation)
-        X, _ = datasets.two_moons(4, n=20)
+        X, _ = moons.two_moons(4, n=20)
         Phi = names["ntrf_by_hand"](network.double(), X)
         np.testing.assert_allclose(Phi, ntk.ntrf(network, X), rtol=1e-12, atol=1e-14)
 
 
 def compare_linearised(names):
-    network, (X, _) = MLP((2, 20, 1), [6]), datasets.two_moons(4, n=20)
+    network, (X, _) = MLP((2, 20, 1), [6]), moons.two_moons(4, n=20)
     linear = ntk.linearise(network, X)
     theta = linear.theta0 + np.random.default_rng(0).normal(size=linear.theta0.size)
     logits = names["linearised_by_hand"](linear.logits0, linear.Phi, linear.theta0, theta)
@@ -43,7 +44,7 @@ def compare_response(names):
 
 
 def compare_straight(names):
-    X, y = datasets.two_moons(7, n=40)
+    X, y = moons.two_moons(7, n=40)
     U = ntk.features(ntk.ntrf(MLP((2, 30, 1), [7]), X), y).U
     share = names["affine_share"](U, X, y)
     np.testing.assert_allclose(share, responses.affine_share(U, X, y), atol=1e-12)

@@ -3,7 +3,8 @@
 import numpy as np
 from scipy.special import expit
 
-from gsutils import datasets, dual, evaluate, nets, ntk
+from gsutils import dual, evaluate, nets, ntk
+from gsutils.data import moons
 from gsutils.experiments import two_moons
 from gsutils.seeding import stream
 
@@ -57,7 +58,7 @@ def compare_training(names):
 
 
 def compare_margin_descent(names):
-    X, y = datasets.two_moons(3, n=40)
+    X, y = moons.two_moons(3, n=40)
     start = nets.MLP((2, 20, 1), [3])
     linear = ntk.linearise(start, X)
     options = {"lr": 0.01, "momentum": 0.9, "record_at": {5, 30}}

@@ -6,7 +6,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from gsutils import dual, losses
-from gsutils.datasets import embedded_digits
+from gsutils.data.mnist import embedded_digits
 from gsutils.experiments import label_noise, two_cues
 from gsutils.seeding import stream
 

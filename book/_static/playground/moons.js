@@ -1,4 +1,4 @@
-// The two-moons data of Figure 1: gsutils.datasets.two_moons, number for number.
+// The two-moons data of Figure 1: gsutils.data.moons.two_moons, number for number.
 (function (gs) {
   "use strict";
 

@@ -3,7 +3,7 @@
 A record is its label bytes, then 3,072 bytes of pixels. Files unpacked from the verified archive
 have their hashes noted, and lose the archive's name once one of them has changed.
 
->>> from gsutils.registry import CIFAR
+>>> from gsutils.data.registry import CIFAR
 >>> present(Path("no", "such", "folder"), CIFAR["cifar10"])
 False
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gsutils.data.registry import Cifar
 from gsutils.files import (
     DAMAGED_GZIP,
     NOTE,
@@ -29,7 +30,6 @@ from gsutils.files import (
     staged,
     write_note,
 )
-from gsutils.registry import Cifar
 
 SOURCE = "SOURCE.txt"
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from gsutils import fetch
+from gsutils.data import fetch
 
 
 def parser(doc: str | None, **source: object) -> argparse.ArgumentParser:

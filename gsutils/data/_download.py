@@ -5,7 +5,7 @@ again in this process, so a machine without network waits once, a few seconds.
 
 >>> retrieve(Path("train.gz"), digest="", urls=[])
 Traceback (most recent call last):
-gsutils._download.NoMirror
+gsutils.data._download.NoMirror
 """
 
 import os

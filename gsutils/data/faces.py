@@ -1,7 +1,7 @@
 r"""CelebA as section 4.4 uses it, and a stand-in drawn by code in CelebA's file layout.
 
 The label is CelebA's attribute ``Blond_Hair``, the spurious attribute its ``Male``; a group is
-``2 * blond + male``. :func:`read` reads what :func:`gsutils.fetch.prepare_celeba` lays out.
+``2 * blond + male``. :func:`read` reads what :func:`gsutils.data.fetch.prepare_celeba` lays out.
 
 The stand-in shows nobody. It is a set of **cards**: a band whose tone stands for the hair, pale or
 dark, and a mark, cross or disc, in the place of the second attribute. The mark is always clear,
@@ -38,7 +38,7 @@ from scipy.stats import norm
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from gsutils import fetch, registry
+from gsutils.data import fetch, registry
 from gsutils.files import CorruptData
 from gsutils.seeding import stream
 
@@ -124,12 +124,12 @@ def read(
     name: str | None = None,
     view: Callable[[Image.Image], Image.Image] | None = None,
 ) -> Faces:
-    """Read one split of a folder that :func:`gsutils.fetch.prepare_celeba` laid out.
+    """Read one split of a folder that :func:`gsutils.data.fetch.prepare_celeba` laid out.
 
     Args:
-        folder: as :func:`gsutils.fetch.celeba` returns it.
+        folder: as :func:`gsutils.data.fetch.celeba` returns it.
         split: "train", "validation" or "test".
-        name: what titles call the data; default what :func:`gsutils.fetch.source_name` says.
+        name: what titles call the data; default what :func:`gsutils.data.fetch.source_name` says.
         view: applied to each image, for example :func:`crop`.
 
     Raises:

@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gsutils import fetch
-from gsutils.datasets import embedded_digits
-from gsutils.registry import CIFAR
+from gsutils.data import fetch
+from gsutils.data.mnist import embedded_digits
+from gsutils.data.registry import CIFAR
 
 TASKS = ("cifar2", "cifar10", "cifar100", "digits")
 CAT, DOG = 3, 5
@@ -85,7 +85,7 @@ def cifar(name: str, download: bool = False) -> ImageTask:
         download: fetch the archive (160 MiB) where it is not at hand.
 
     Raises:
-        ValueError, fetch.DataUnavailable, fetch.CorruptData: see :func:`gsutils.fetch.cifar`.
+        ValueError, fetch.DataUnavailable, fetch.CorruptData: see :func:`gsutils.data.fetch.cifar`.
     """
     folder, spec = fetch.cifar(name, download=download), CIFAR[name]
     *training, test = (np.fromfile(folder / part, np.uint8) for part in spec.records)

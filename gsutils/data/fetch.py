@@ -12,7 +12,7 @@ Everything lies below one folder, `GSUTILS_DATA` or else the user's cache folder
 What is cached is used without network. `GSUTILS_OFFLINE=1` forbids the network altogether. A file
 that is already there is never overwritten, right or wrong: a wrong one is reported.
 
->>> from gsutils import fetch
+>>> from gsutils.data import fetch
 >>> all(name in fetch.DATA_SETS for name in fetch.cached())
 True
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 
 import pooch
 
-from gsutils import _celeba, _cifar, _download, registry
-from gsutils._download import TIMEOUT, forget_unreachable
+from gsutils.data import _celeba, _cifar, _download, registry
+from gsutils.data._download import TIMEOUT, forget_unreachable
 from gsutils.files import (
     CorruptData,
     DataUnavailable,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from tqdm.auto import tqdm
 
-from gsutils import registry
+from gsutils.data import registry
 from gsutils.files import (
     CorruptData,
     DataUnavailable,
@@ -42,7 +42,7 @@ JPEG = b"\xff\xd8\xff"
 
 
 def prepare(source: Path, folder: Path, verified: bool) -> Path:
-    """Lay out `folder` from the three files in `source`; see `gsutils.fetch.prepare_celeba`."""
+    """Lay out `folder` from the three files in `source`; see `gsutils.data.fetch.prepare_celeba`."""
     if (folder / INDEX).is_file():
         check(folder)
         return folder

@@ -1,10 +1,10 @@
-r"""The data sets of the book: two moons, handwritten digits, Colored MNIST.
+"""Handwritten digits, and Colored MNIST made of them (section 4.3).
 
-Arrays are NumPy; labels are -1/+1.
+Labels are -1/+1.
 
->>> X, y = two_moons(seed=0, delta=0.1)
->>> X.shape, sorted(set(y.tolist()))
-((300, 2), [-1.0, 1.0])
+>>> made = colored_mnist(embedded_digits(), seed=0)
+>>> made.test.X.shape, made.test.flat.shape
+((599, 2, 8, 8), (599, 128))
 """
 
 import math
@@ -13,53 +13,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from sklearn.datasets import load_digits, make_moons
+from sklearn.datasets import load_digits
 
-from gsutils import fetch
+from gsutils.data import fetch
 from gsutils.files import DAMAGED_GZIP
 from gsutils.seeding import stream
 
 ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colored-blank")
-
-
-def two_moons(
-    seed: int = 0, delta: float = 0.1, n: int = 300, noise: float = 0.1, rotation: float = 0.0
-) -> tuple[np.ndarray, np.ndarray]:
-    r"""Draw the two-moons data of Figure 1.
-
-    scikit-learn's ``make_moons`` gives points :math:`(a, b)` and labels :math:`y = \pm 1`. Then
-    :math:`a \leftarrow a - 0.5`; :math:`b \leftarrow b - 0.3\,y`, centred;
-    :math:`b \leftarrow -y\,(|b| + \Delta)`; and the point is :math:`x = (b, a)`. So the sign
-    of the horizontal coordinate gives the label away, while the vertical one needs a curve.
-
-    Args:
-        seed: the run's seed (``random_state`` of ``make_moons``, as in the authors' code).
-        delta: the gap Δ between the classes is 2Δ wide; negative values make them overlap.
-        n: the number of points.
-        noise: standard deviation of the Gaussian noise.
-        rotation: turn of the plane about the origin, degrees, counter-clockwise.
-
-    Returns:
-        X (n, 2) and y (n,), float64.
-
-    Raises:
-        ValueError: an argument out of range.
-
-    Source: Figure 1; the recipe is that of the authors' published code.
-    """
-    if n < 2:
-        raise ValueError(f"n must be >= 2, got {n}")
-    if not math.isfinite(delta) or not math.isfinite(rotation):
-        raise ValueError(f"delta and rotation must be finite, got {delta} and {rotation}")
-    if noise < 0:
-        raise ValueError(f"noise must be >= 0, got {noise}")
-    moons, moon = make_moons(n, noise=noise, random_state=seed)
-    a, b, y = moons[:, 0] - 0.5, moons[:, 1], 2.0 * moon - 1
-    b = b - 0.3 * y
-    b = -y * (np.abs(b - b.mean()) + delta)
-    angle = math.radians(rotation)
-    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-    return np.stack([b, a], 1) @ turn.T, y
 
 
 @dataclass(frozen=True)
