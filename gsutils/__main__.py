@@ -8,7 +8,7 @@
     python -m gsutils grade NOTEBOOK ... [--assignment FILE] [--out DIR] [--seconds S]
                                          [--memory GIB] [--jobs N]
 
-A run writes one JSON file (see :mod:`gsutils.results`) and prints what it measured beside the
+A run writes one JSON file (see :mod:`gsutils.runs.records`) and prints what it measured beside the
 paper's numbers. A run that was stopped goes on where it was when the same command is given again.
 For grading see :mod:`gsutils.grading`.
 
@@ -27,9 +27,10 @@ from typing import Any
 import joblib
 import torch
 
-from gsutils import results
-from gsutils.experiments import ENTRIES, SIZES, Entry, ledger, sweep
+from gsutils.experiments import ENTRIES, SIZES, Entry
 from gsutils.grading import command as grading
+from gsutils.ledger import verdicts
+from gsutils.runs import records, sweep
 from gsutils.train import TrainingDiverged
 
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
@@ -47,7 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
             return grading.run(options)
         else:
             path = _run(options)
-            print("\n".join(ledger.comparison(_entry(options.name), results.read(path))))
+            print("\n".join(verdicts.comparison(_entry(options.name), records.read(path))))
             print(path)
     except (ImportError, OSError, TrainingDiverged, ValueError) as error:
         print(f"gsutils: {error}", file=sys.stderr)
@@ -155,7 +156,7 @@ def _entry(name: str) -> Entry:
 
 def _overview() -> list[str]:
     """Return for each entry its name, chapter and title, and what is stored of the paper's size."""
-    runs, refused = results.survey()
+    runs, refused = records.survey()
     lines = []
     for entry in ENTRIES.values():
         lines.append(f"{entry.name:13} {entry.chapter:24} {entry.title}")

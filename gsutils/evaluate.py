@@ -8,6 +8,7 @@ Functions of logits and labels take a leading run axis and return one value per 
 """
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import contourpy
 import numpy as np
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from gsutils.losses import check_labels
+
+GOALS = ("average", "worst-group")  # what a threshold or an epoch is chosen for
 
 
 def accuracy(logits: Tensor, y: Tensor) -> Tensor:
@@ -54,6 +57,59 @@ def group_accuracy(logits: Tensor, y: Tensor, group: Tensor) -> dict[int, Tensor
     return {
         int(g): accuracy(logits[..., group == g], y[group == g]) for g in group.unique().tolist()
     }
+
+
+@dataclass(frozen=True)
+class Split:
+    """The labels (n,), -1/+1, and the groups (n,) of a split."""
+
+    y: np.ndarray
+    group: np.ndarray
+
+
+def group_accuracies(logits: np.ndarray, split: Split, threshold: float = 0.0) -> np.ndarray:
+    """Return the accuracy within each of the four groups, (4,), fractions.
+
+    Args:
+        logits: (n,).
+        split: with labels and groups.
+        threshold: logits above it are decided +1; one equal to it counts half.
+    """
+    parts = [torch.from_numpy(part) for part in (logits - threshold, split.y, split.group)]
+    return np.array([float(value) for value in group_accuracy(*parts).values()])
+
+
+def best_threshold(logits: np.ndarray, split: Split, goal: str) -> float:
+    """Return the threshold on logits that does best on a split, halfway between two logits.
+
+    Args:
+        logits: (n,).
+        split: usually the validation split.
+        goal: "average" for the accuracy, "worst-group" for the smallest of the groups'.
+
+    Raises:
+        ValueError: an unknown goal.
+    """
+    if goal not in GOALS:
+        raise ValueError(f"goal must be in {GOALS}, got {goal!r}")
+    ordered = np.unique(logits)
+    middle = (ordered[1:] + ordered[:-1]) / 2
+    right = []  # for each group, how many are right at each threshold
+    for g in np.unique(split.group):
+        of_group = split.group == g
+        below = np.searchsorted(np.sort(logits[of_group]), middle)
+        label = split.y[of_group][0]
+        right.append(below if label < 0 else of_group.sum() - below)
+    sizes = np.unique(split.group, return_counts=True)[1]
+    shares = np.array(right) / sizes[:, None]
+    score = shares.min(0) if goal == "worst-group" else sizes @ shares
+    best = middle[score == score.max()]
+    return float(best[np.abs(best).argmin()])
+
+
+def log_odds(p: float) -> float:
+    """Return log(p / (1 - p)): the threshold on a calibrated logit that decides at p."""
+    return float(np.log(p / (1 - p)))
 
 
 def predict(model: nn.Module, X: np.ndarray, chunk_size: int = 4096) -> np.ndarray:

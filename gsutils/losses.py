@@ -11,6 +11,10 @@ penalty is a mean as well (Eq. 17 divided by n).
 0.2201
 >>> float(spectral_decoupling(logits, y, lam=0.1))
 0.125
+>>> sign_change(lam=0.1, gamma=0.0)  # with γ = 0 the penalty moves no decision
+0.5
+>>> round(sign_change(lam=(0.235, 1.34), gamma=(0.44, 2.5)), 3)
+0.093
 """
 
 from collections.abc import Sequence
@@ -208,3 +212,41 @@ def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tenso
     if name == "lam":
         check_lam(float(value))
     return float(value)
+
+
+def sign_change(lam: float | Sequence[float], gamma: float | Sequence[float]) -> float:
+    r"""Return the probability at which the minimiser of the SD objective changes its sign.
+
+    An input with label +1 with probability p gets the logit z that minimises
+
+    .. math:: p\,[\log(1+e^{-z}) + \tfrac{\lambda_+}{2}(z-\gamma_+)^2]
+              + (1-p)\,[\log(1+e^{z}) + \tfrac{\lambda_-}{2}(z-\gamma_-)^2] .
+
+    Where γ of the class +1 is at least that of the class -1 it grows with p; it is zero at
+
+    .. math:: p^* = \frac{1/2 - \lambda_-\gamma_-}{1 + \lambda_+\gamma_+ - \lambda_-\gamma_-}.
+
+    Args:
+        lam: λ >= 0, a number or a pair (class -1, class +1).
+        gamma: γ, the same forms.
+
+    Returns:
+        p*. Outside (0, 1) there is no change: every input gets the same sign.
+
+    Raises:
+        ValueError: z decreases with p at its zero: γ of the class -1 is so far above that of the
+            class +1 that the decision is turned round.
+    """
+    (below, above), (low, high) = _pair(lam), _pair(gamma)
+    denominator = 1 + above * high - below * low
+    if denominator <= 0:
+        raise ValueError(
+            f"1 + lam[+]·gamma[+] - lam[-]·gamma[-] must be > 0, got {denominator} from "
+            f"lam = {lam} and gamma = {gamma}: the logit would fall as p grows"
+        )
+    return (0.5 - below * low) / denominator
+
+
+def _pair(value: float | Sequence[float]) -> tuple[float, float]:
+    below, above = value if isinstance(value, Sequence) else (value, value)
+    return float(below), float(above)

@@ -136,7 +136,7 @@ def book(tmp_path_factory):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "book/references.bib", root / "book")
     write(root / "gsutils", PACKAGE)
-    shutil.copy(ROOT / "gsutils/prose.py", root / "gsutils")
+    shutil.copy(ROOT / "gsutils/page/prose.py", root / "gsutils")
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
     intro = "# Intro\n\n```{nb-exec-table}\n```\n"

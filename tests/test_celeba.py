@@ -12,11 +12,11 @@ from scipy.optimize import minimize_scalar
 
 from gsutils import evaluate, losses
 from gsutils.data import faces, fetch
-from gsutils.experiments import celeba, groups
-from gsutils.experiments.image_batches import Batches, HeldOut, Order
+from gsutils.experiments import celeba
 from gsutils.nets.residual import SmallCNN, image_network, resnet50
 from gsutils.seeding import stream
 from gsutils.train.distributed import launch, share
+from gsutils.train.image_batches import Batches, HeldOut, Order
 
 ENTRY = celeba.ENTRIES["table3"]
 TINY = {"cards": [128, 32, 32], "epochs": 2, "batch": 32}
@@ -42,7 +42,7 @@ def test_the_best_logit_is_positive_exactly_beyond_the_sign_change(lam, gamma, p
     below, above = lam[0] * gamma[0], lam[1] * gamma[1]
     if 1 + above - below < 0.05:
         return
-    change = groups.sign_change(lam, gamma)
+    change = losses.sign_change(lam, gamma)
     if abs(p - change) < 1e-3:
         return
 
@@ -56,7 +56,7 @@ def test_the_best_logit_is_positive_exactly_beyond_the_sign_change(lam, gamma, p
 
 def test_the_sign_change_is_where_the_package_s_penalty_balances_the_loss():
     lam, gamma = (0.235, 1.34), (0.44, 2.5)
-    p = groups.sign_change(lam, gamma)
+    p = losses.sign_change(lam, gamma)
     z = torch.zeros(1000, dtype=torch.float64, requires_grad=True)
     y = torch.where(torch.arange(1000) < round(1000 * p), 1.0, -1.0)
     (losses.logistic(z, y) + losses.spectral_decoupling(z, y, lam, gamma)).backward()
@@ -66,35 +66,35 @@ def test_the_sign_change_is_where_the_package_s_penalty_balances_the_loss():
 
 def test_targets_that_turn_the_decision_round_are_refused():
     with pytest.raises(ValueError, match=r"must be > 0, got -1\.0"):
-        groups.sign_change((1.0, 0.0), (2.0, 0.0))
+        losses.sign_change((1.0, 0.0), (2.0, 0.0))
 
 
 def many(rng, n=400):
     group = rng.integers(0, 4, n)
     y = np.where(group >= 2, 1.0, -1.0)
-    return y + rng.standard_normal(n), groups.Split(y, group)
+    return y + rng.standard_normal(n), evaluate.Split(y, group)
 
 
-@pytest.mark.parametrize("goal", groups.GOALS)
+@pytest.mark.parametrize("goal", evaluate.GOALS)
 def test_no_threshold_beats_the_best_one(goal):
     logits, split = many(stream(0, "test"))
 
     def score(threshold):
         right = np.sign(logits - threshold) == split.y
         return (
-            min(groups.group_accuracies(logits, split, threshold))
+            min(evaluate.group_accuracies(logits, split, threshold))
             if goal != "average"
             else right.mean()
         )
 
-    best = groups.best_threshold(logits, split, goal)
+    best = evaluate.best_threshold(logits, split, goal)
     assert score(best) >= max(score(t) for t in np.linspace(-4, 4, 501)) - 1e-12
 
 
 def test_an_unknown_goal_is_refused():
     logits, split = many(stream(0, "test"))
     with pytest.raises(ValueError, match="goal must be in"):
-        groups.best_threshold(logits, split, "worst")
+        evaluate.best_threshold(logits, split, "worst")
 
 
 def test_the_average_on_celebas_test_shares_is_the_plain_accuracy():
@@ -102,7 +102,7 @@ def test_the_average_on_celebas_test_shares_is_the_plain_accuracy():
     group = np.repeat(np.arange(4), counts)
     y = np.where(group >= 2, 1.0, -1.0)
     logits = y + 1.5 * stream(0, "test").standard_normal(len(y))
-    found = groups.summary(groups.group_accuracies(logits, groups.Split(y, group)))
+    found = celeba.summary(evaluate.group_accuracies(logits, evaluate.Split(y, group)))
     plain = evaluate.accuracy(torch.from_numpy(logits), torch.from_numpy(y))
     assert found["average accuracy"] == pytest.approx(float(plain))
     assert found["worst-group accuracy"] <= found["mean group accuracy"]

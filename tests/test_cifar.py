@@ -9,7 +9,7 @@ import torch
 from gsutils import attack
 from gsutils.data import fetch, images, registry
 from gsutils.experiments import ENTRIES, cifar
-from gsutils.experiments.entry import Job
+from gsutils.runs.entry import Job
 from gsutils.seeding import stream
 
 torch.set_num_threads(1)

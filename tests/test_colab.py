@@ -102,7 +102,7 @@ def test_nbmake_runs_the_notebooks_and_a_failing_cell_fails(python, tmp_path):
         '[tool.pytest.ini_options]\nfilterwarnings = ["error"]'
     )
     run = tmp_path / colab.HOME / "run"
-    good = f"import os\nassert os.listdir() == ['good.ipynb']\nimport gsutils.prose\n{DISPLAY}"
+    good = f"import os\nassert os.listdir() == ['good.ipynb']\nimport gsutils.page.prose\n{DISPLAY}"
     paths = {
         name: notebook(run / name / f"{name}.ipynb", code)
         for name, code in {"good": good, "bad": "1 / 0", "alien": "import myst_nb"}.items()

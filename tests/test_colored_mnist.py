@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import results
 from gsutils.data import fetch, mnist
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.experiments.colored_mnist import Settings, case_settings, train_method
 from gsutils.nets import MLP
+from gsutils.runs import records
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -184,7 +184,7 @@ def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, 
     changes = {f"cases.{name}.steps": 3 for name in entry.settings["quick"]["cases"]}
     changes |= {f"cases.{name}.hidden": [4] for name in entry.settings["quick"]["cases"]}
     run = entry.record("quick", [0], "cpu", changes, cases=["longer", "full speed"])
-    again = results.read(results.save(run, tmp_path))
+    again = records.read(records.save(run, tmp_path))
     assert again.settings["cases"]["longer"]["options"]["switch"] == 80
     assert {"step", "test", "validation", "colour logit"} <= set(again.curves["longer"])
 

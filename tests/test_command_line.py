@@ -12,9 +12,9 @@ import pytest
 import torch
 from test_sweeps import entry, measured, outcome
 
-from gsutils import results
 from gsutils.__main__ import main
 from gsutils.experiments import ENTRIES
+from gsutils.runs import records
 
 TINY = ["--seeds", "0", "--set", 'steps={"plain": 5}', "--device", "cpu"]
 
@@ -55,7 +55,7 @@ def test_list_names_every_entry_with_its_chapter_and_what_is_stored(capsys):
 
 
 def test_list_names_the_files_that_cannot_be_read(capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "folder", lambda: tmp_path)
+    monkeypatch.setattr(records, "folder", lambda: tmp_path)
     (tmp_path / "figure1-paper-1.json").write_text("{")
     assert main(["list"]) == 0
     assert "cannot be read: figure1-paper-1.json: Expecting" in capsys.readouterr().out
@@ -79,13 +79,13 @@ def test_show_prints_both_sizes_the_cases_and_the_papers_numbers(capsys):
 def test_run_stores_a_record_whose_command_gives_the_same_record(tmp_path, capsys, checkpoints):
     assert main(["run", "figure1", *TINY, "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
-    run = results.read(path)
+    run = records.read(path)
     assert run.settings["steps"] == {"plain": 5}
     assert run.seeds == [0]
     words = shlex.split(run.command)[3:]
     assert main([*words, "--out", str(tmp_path / "again")]) == 0
-    assert measured(results.read(tmp_path / "again" / path.name)) == measured(run)
-    assert json.loads(path.read_text())["schema"] == results.SCHEMA
+    assert measured(records.read(tmp_path / "again" / path.name)) == measured(run)
+    assert json.loads(path.read_text())["schema"] == records.SCHEMA
     assert "input margin" in capsys.readouterr().out
     assert not list(checkpoints.iterdir())
 
@@ -97,7 +97,7 @@ def test_run_ends_with_ours_beside_the_papers_and_a_verdict(demo, tmp_path, caps
     said = "a x 0.143 ± 0.14 0.00 ± 0.10 +0.14 not re-run as published: other data"
     assert " ".join(a.split()) == said
     assert b.split()[:6] == ["b", "x", "100", "±", "0.14", "0.00"]
-    assert results.read(tmp_path / where.rsplit("/")[-1]).seeds == [0, 1, 2]
+    assert records.read(tmp_path / where.rsplit("/")[-1]).seeds == [0, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -232,5 +232,5 @@ def test_a_killed_run_goes_on_and_leaves_nothing_torn(demo, tmp_path, checkpoint
     assert main(command) == 0
     assert done == [("b", 0), ("b", 1)]
     (path,) = (tmp_path / "out").iterdir()
-    assert measured(results.read(path)) == measured(ENTRIES["demo"].record(seeds=[0, 1]))
+    assert measured(records.read(path)) == measured(ENTRIES["demo"].record(seeds=[0, 1]))
     assert not list(checkpoints.iterdir())

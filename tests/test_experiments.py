@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import losses, ntk, results
+from gsutils import losses, ntk
 from gsutils.data import mnist, moons
 from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moons
-from gsutils.experiments.settings import changed
 from gsutils.nets import MLP
+from gsutils.runs import records
+from gsutils.runs.settings import changed
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -66,7 +67,7 @@ def test_every_entry_has_tiny_settings_here():
 @pytest.mark.parametrize("name", ENTRIES)
 def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
     path = ENTRIES[name].save(tmp_path, settings=TINY[name], seeds=[3], device="cpu")
-    run = results.read(path)
+    run = records.read(path)
     assert (run.experiment, run.size, run.seeds) == (name, "quick", [3])
     tiny = changed(ENTRIES[name].settings, "quick", TINY[name]) | {"seeds": [3]}
     assert run.settings == json.loads(json.dumps(tiny))
@@ -89,7 +90,7 @@ def test_an_entry_is_whole(name):
     for size in SIZES:
         assert json.loads(json.dumps(entry.settings[size])) == entry.settings[size]
         assert entry.settings[size]["seeds"]
-    assert entry.selection in results.SELECTIONS
+    assert entry.selection in records.SELECTIONS
     for metrics in entry.paper.values():
         for mean, std in metrics.values():
             assert 0 <= mean <= 1

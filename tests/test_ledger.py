@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import ttest_ind_from_stats
 from test_sweeps import entry as demo_entry
 
-from gsutils import results
 from gsutils.__main__ import main
-from gsutils.experiments import ENTRIES, claims, ledger
-from gsutils.results import Run
+from gsutils.experiments import ENTRIES
+from gsutils.ledger import claims, verdicts
+from gsutils.runs import records
+from gsutils.runs.records import Run
 
 PAPER = (0.70, 0.01)
 WIDE = "undecided: the seeds spread too widely"
@@ -43,7 +44,7 @@ def run(**changes):
 
 
 def first(*runs):
-    return ledger.rows(ENTRY, runs)[0]
+    return verdicts.rows(ENTRY, runs)[0]
 
 
 # --- the verdict --------------------------------------------------------------------------------
@@ -58,17 +59,17 @@ def test_the_tolerance_is_that_of_welchs_t_test(n, difference, s, s_p, seed):
     values = difference + s * (values - values.mean()) / values.std(ddof=1)
     p = ttest_ind_from_stats(difference, s, n, 0.0, s_p, 10, equal_var=False).pvalue
     assume(abs(p - 0.05) > 1e-6)
-    assert (difference <= ledger.tolerance(values, s_p)) == (p >= 0.05)
+    assert (difference <= verdicts.tolerance(values, s_p)) == (p >= 0.05)
 
 
 def test_without_a_published_spread_ours_alone_counts():
     values = [0.40, 0.41, 0.42]
-    assert ledger.tolerance(values, None) == pytest.approx(4.302653 * 0.01 / np.sqrt(3))
-    assert ledger.tolerance(values, None) == ledger.tolerance(values, 0.0)
+    assert verdicts.tolerance(values, None) == pytest.approx(4.302653 * 0.01 / np.sqrt(3))
+    assert verdicts.tolerance(values, None) == verdicts.tolerance(values, 0.0)
 
 
 def test_without_any_spread_nothing_is_left_to_chance():
-    assert ledger.tolerance([0.5, 0.5, 0.5], 0.0) == 0
+    assert verdicts.tolerance([0.5, 0.5, 0.5], 0.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -92,7 +93,7 @@ def test_without_any_spread_nothing_is_left_to_chance():
     ],
 )
 def test_a_verdict_follows_its_definition(values, paper, accuracy, expected):
-    assert ledger.verdict(values, paper, accuracy) == expected
+    assert verdicts.verdict(values, paper, accuracy) == expected
 
 
 # --- what counts as the paper's experiment ------------------------------------------------------
@@ -122,14 +123,14 @@ def test_a_verdict_follows_its_definition(values, paper, accuracy, expected):
 )
 def test_only_the_papers_experiment_is_judged(changes, obstacles):
     row = first(run(**changes))
-    assert ledger.obstacles(ENTRY, row.run, "a") == obstacles
+    assert verdicts.obstacles(ENTRY, row.run, "a") == obstacles
     reasons = f"not re-run as published: {', '.join(obstacles)}"
     assert row.verdict == (reasons if obstacles else "reproduced")
     assert row.shown_ours == "71.0 ± 1.0"
 
 
 def test_a_scaled_down_entry_is_never_called_reproduced():
-    (row, *_) = ledger.rows(dataclasses.replace(ENTRY, as_published=False), [run()])
+    (row, *_) = verdicts.rows(dataclasses.replace(ENTRY, as_published=False), [run()])
     assert row.verdict == "not re-run as published: scaled down"
 
 
@@ -148,7 +149,7 @@ def test_the_run_with_the_fewest_obstacles_counts_and_then_the_one_with_most_see
 
 
 def test_every_number_has_a_row_and_a_run_of_some_cases_fills_some():
-    rows = ledger.rows(ENTRY, [run(), run(experiment="another")])
+    rows = verdicts.rows(ENTRY, [run(), run(experiment="another")])
     assert [(row.case, row.metric) for row in rows] == [
         ("a", "test accuracy"), ("a", "entropy"), ("b", "x"),
     ]  # fmt: skip
@@ -158,27 +159,27 @@ def test_every_number_has_a_row_and_a_run_of_some_cases_fills_some():
 
 
 def test_numbers_are_shown_in_the_papers_units():
-    accuracy, entropy, _ = ledger.rows(ENTRY, [run()])
+    accuracy, entropy, _ = verdicts.rows(ENTRY, [run()])
     assert (accuracy.shown_paper, accuracy.difference) == ("70.0 ± 1.0", "+1.0")
     assert (entropy.shown_paper, entropy.shown_ours) == ("0.41", "0.410 ± 0.010")
     assert entropy.difference in ("+0.00", "−0.00")
     finer = demo_entry(None, paper={"a": {"test accuracy": (0.4035, 0.0012)}})
-    assert ledger.rows(finer, [])[0].shown_paper == "40.35 ± 0.12"
+    assert verdicts.rows(finer, [])[0].shown_paper == "40.35 ± 0.12"
 
 
 def test_rows_come_from_the_stored_runs_by_default(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "folder", lambda: tmp_path)
-    assert ledger.rows(ENTRY)[0].run is None
-    results.save(run(), tmp_path)
-    results.save(run(size="quick"), tmp_path)
-    assert ledger.rows(ENTRY)[0].run.size == "paper"
+    monkeypatch.setattr(records, "folder", lambda: tmp_path)
+    assert verdicts.rows(ENTRY)[0].run is None
+    records.save(run(), tmp_path)
+    records.save(run(size="quick"), tmp_path)
+    assert verdicts.rows(ENTRY)[0].run.size == "paper"
 
 
 # --- claims -------------------------------------------------------------------------------------
 
 
 def test_each_claim_belongs_to_an_entry_and_counts_seeds():
-    runs, _ = results.survey()
+    runs, _ = records.survey()
     for claim in claims.CLAIMS:
         if claim.entry not in ENTRIES:
             continue
@@ -192,7 +193,7 @@ def test_each_claim_belongs_to_an_entry_and_counts_seeds():
 
 def test_the_input_margin_of_figure_1_is_larger_with_sd_in_every_stored_seed():
     claim = claims.CLAIMS[0]
-    _, holds = claim.evidence(*claim.deciding(results.load("figure1")))
+    _, holds = claim.evidence(*claim.deciding(records.load("figure1")))
     assert holds.all()
 
 
@@ -236,7 +237,7 @@ def page(monkeypatch):
     cells = [c for c in read_myst_markdown_notebook(text).cells if c.cell_type == "code"]
 
     def names(folder):
-        monkeypatch.setattr(results, "folder", lambda: folder)
+        monkeypatch.setattr(records, "folder", lambda: folder)
         found = {}
         exec(cells[0].source, found)
         return found
@@ -253,7 +254,7 @@ def test_every_entry_with_numbers_of_the_paper_is_on_the_page(page):
 
 
 def test_a_damaged_file_is_named_on_the_page_and_the_others_are_shown(page, tmp_path, capsys):
-    results.save(run(experiment="table2"), tmp_path)
+    records.save(run(experiment="table2"), tmp_path)
     (tmp_path / "table2-paper-1.json").write_text('{"schema": 2}')
     names = page(tmp_path)
     said = capsys.readouterr().out
@@ -263,7 +264,7 @@ def test_a_damaged_file_is_named_on_the_page_and_the_others_are_shown(page, tmp_
 
 def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, monkeypatch):
     one = run(experiment="table2", metrics={"sd": {"test accuracy": [0.68, 0.67, 0.69]}})
-    results.save(one, tmp_path)
+    records.save(one, tmp_path)
     names = page(tmp_path)
     shown = []
     names["display"] = shown.append
@@ -282,11 +283,11 @@ def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, 
 
 def test_a_stored_run_made_again_from_its_command_gives_its_metrics(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
-    (stored,) = results.load("figure5")
+    (stored,) = records.load("figure5")
     words = [*shlex.split(stored.command)[3:], "--cases", "SD"]  # the faster half
     assert main([*words, "--out", str(tmp_path / "out")]) == 0
     (path,) = (tmp_path / "out").iterdir()
-    again = results.read(path).metrics
+    again = records.read(path).metrics
     assert len(again) == len(stored.metrics) / 2
     for case, metrics in again.items():
         for metric, values in metrics.items():

@@ -13,8 +13,8 @@ from conftest import HTML, ROOT, missing
 from IPython.core.interactiveshell import InteractiveShell
 from myst_nb.core.read import read_myst_markdown_notebook
 
-from gsutils import notebook as runtime
-from gsutils import prose
+from gsutils.page import prose
+from gsutils.page import runtime as runtime
 from tools import notebooks
 from tools.notebook_markdown import LEFT_OVER, Chapter, Facts, Site, SourceError
 
@@ -201,7 +201,7 @@ def test_a_notebook_opens_with_title_install_and_device(book):
     assert one.cells[0].source.startswith("# The first chapter\n")
     assert "%pip install" in one.cells[1].source
     assert 'cpu="about 2 seconds"' in one.cells[2].source
-    assert "from gsutils.prose import say" in one.cells[2].source
+    assert "from gsutils.page.prose import say" in one.cells[2].source
     assert "wants_gpu=True" in one.cells[2].source
     assert one.metadata.accelerator == "GPU"
     assert one.metadata.colab.gpuType == "T4"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgba
 
-from gsutils import plots
+from gsutils.page import plots
 
 plt.switch_backend("agg")
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import prose
-from gsutils.prose import fill, glue, pm, say, table
+from gsutils.page import prose
+from gsutils.page.prose import fill, glue, pm, say, table
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +71,7 @@ def test_what_cannot_be_quoted_is_refused(value, message):
 def test_outside_ipython_no_myst_nb_is_needed():
     code = (
         "import sys; sys.modules['myst_nb'] = None; sys.modules['IPython'] = None\n"
-        "from gsutils.prose import fill, glue, pm\n"
+        "from gsutils.page.prose import fill, glue, pm\n"
         "glue('x', 1.5); print(fill('{{x:.2f}}'), pm([1, 2]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import methods, results
+from gsutils import methods
 from gsutils.data import boards
 from gsutils.experiments import red_arrows
 from gsutils.experiments.red_arrows import ENTRIES, Case, select, train_case, training_set
+from gsutils.runs import records
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -149,7 +150,7 @@ def test_a_run_trains_as_it_would_alone():
 
 def test_a_record_holds_all_worlds_over_time_and_survives_saving(tiny, tmp_path):
     for run in tiny.values():
-        assert results.read(results.save(run, tmp_path)) == run
+        assert records.read(records.save(run, tmp_path)) == run
         for case in run.settings["cases"]:
             steps = len(run.curves[case]["step"])
             for world in ("train", "validation", *red_arrows.WORLDS):

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gsutils import results
-from gsutils.results import Run
+from gsutils.runs import records
+from gsutils.runs.records import Run
 
 
 def run(**changes):
@@ -34,15 +34,15 @@ def run(**changes):
 
 
 def test_a_saved_run_is_read_back_as_it_was(tmp_path):
-    path = results.save(run(), tmp_path / "new" / "folder")
-    assert results.read(path) == run()
+    path = records.save(run(), tmp_path / "new" / "folder")
+    assert records.read(path) == run()
     assert [p.name for p in path.parent.iterdir()] == [f"{run().name}.json"]
 
 
 def test_saving_again_replaces_the_file(tmp_path):
-    results.save(run(), tmp_path)
-    results.save(run(device="GPU"), tmp_path)
-    assert [r.device for r in results.load("demo", "quick", tmp_path)] == ["GPU"]
+    records.save(run(), tmp_path)
+    records.save(run(device="GPU"), tmp_path)
+    assert [r.device for r in records.load("demo", "quick", tmp_path)] == ["GPU"]
 
 
 @pytest.mark.parametrize("place", [(os, "fdopen"), (os, "replace"), (os, "chmod")])
@@ -50,17 +50,17 @@ def test_a_failed_save_leaves_no_file_and_keeps_the_old_one(place, tmp_path, mon
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    old = results.save(run(), tmp_path)
+    old = records.save(run(), tmp_path)
     content = old.read_bytes()
     monkeypatch.setattr(*place, full)
     with pytest.raises(OSError, match="No space left"):
-        results.save(run(device="GPU"), tmp_path)
+        records.save(run(device="GPU"), tmp_path)
     assert list(tmp_path.iterdir()) == [old]
     assert old.read_bytes() == content
 
 
 def test_a_saved_file_is_readable_by_others(tmp_path):
-    assert results.save(run(), tmp_path).stat().st_mode & 0o777 == 0o644
+    assert records.save(run(), tmp_path).stat().st_mode & 0o777 == 0o644
 
 
 def test_the_name_tells_entry_size_and_a_hash_of_settings_and_seeds():
@@ -78,11 +78,11 @@ def test_the_name_tells_entry_size_and_a_hash_of_settings_and_seeds():
 def test_runs_are_loaded_by_name_and_only_those_of_the_entry_and_size(tmp_path):
     kept = [run(settings={"steps": steps}) for steps in range(5)]
     for one in [*kept[::-1], run(size="paper"), run(experiment="demo2")]:
-        results.save(one, tmp_path)
+        records.save(one, tmp_path)
     (tmp_path / ".demo-quick-half.json").write_text("{")
-    names = [one.name for one in results.load("demo", "quick", tmp_path)]
+    names = [one.name for one in records.load("demo", "quick", tmp_path)]
     assert names == sorted(one.name for one in kept)
-    assert results.load("demo", "huge", tmp_path) == []
+    assert records.load("demo", "huge", tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_run_whose_parts_do_not_fit_is_refused(changes, message):
 )
 def test_what_does_not_fit_is_not_saved(changes, tmp_path):
     with pytest.raises(ValueError, match=r"JSON|must be|maximum"):
-        results.save(run(**changes), tmp_path)
+        records.save(run(**changes), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -149,9 +149,9 @@ def test_a_file_that_is_no_run_is_named(content, message, tmp_path):
     path = tmp_path / "demo-quick-4e6f0671.json"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(ValueError, match=message) as error:
-        results.load("demo", "quick", tmp_path)
+        records.load("demo", "quick", tmp_path)
     assert str(path) in str(error.value)
-    runs, refused = results.survey(tmp_path)
+    runs, refused = records.survey(tmp_path)
     assert runs == []
     assert re.search(message, refused[path.name])
 
@@ -181,15 +181,15 @@ def test_numbers_and_nesting_beyond_measure_are_refused(field, value, message, t
     rest = json.dumps({k: v for k, v in GOOD.items() if k != field})
     path.write_text(f'{rest[:-1]}, "{field}": {value}}}', encoding="latin-1")
     with pytest.raises(ValueError, match=message) as error:
-        results.read(path)
+        records.read(path)
     assert len(str(error.value)) < 1000
 
 
 def test_a_file_beyond_measure_is_not_even_parsed(tmp_path, monkeypatch):
-    monkeypatch.setattr(results, "MOST_BYTES", 100)
-    path = results.save(run(), tmp_path)
+    monkeypatch.setattr(records, "MOST_BYTES", 100)
+    path = records.save(run(), tmp_path)
     with pytest.raises(ValueError, match="more than 100 bytes"):
-        results.read(path)
+        records.read(path)
 
 
 HOSTILE = [
@@ -248,7 +248,7 @@ def test_hostile_texts_are_refused_wherever_they_stand(place, tmp_path):
     for text in HOSTILE:
         path.write_text(json.dumps(GOOD | PLACES[place](text)))
         with pytest.raises(ValueError, match="is not a run of the ledger") as error:
-            results.read(path)
+            records.read(path)
         said = str(error.value)
         assert said.isprintable()  # a terminal shows it as it is
         assert said.isascii()
@@ -263,7 +263,7 @@ def test_hostile_texts_are_refused_wherever_they_stand(place, tmp_path):
     ],
 )
 def test_commands_of_the_command_line_pass(command, tmp_path):
-    assert results.read(results.save(run(command=command), tmp_path)).command == command
+    assert records.read(records.save(run(command=command), tmp_path)).command == command
 
 
 @pytest.mark.parametrize(
@@ -284,14 +284,14 @@ def test_commands_of_the_command_line_pass(command, tmp_path):
 )
 def test_other_commands_do_not_pass(command, tmp_path):
     with pytest.raises(ValueError, match="command: "):
-        results.save(run(command=command), tmp_path)
+        records.save(run(command=command), tmp_path)
 
 
 @hypothesis.given(text=st.text(max_size=50))
 @hypothesis.settings(max_examples=100, deadline=None)
 def test_a_text_that_passes_holds_nothing_that_html_markdown_or_a_shell_would_act_on(text):
     try:
-        results._validate(GOOD | {"device": text})
+        records._validate(GOOD | {"device": text})
     except ValueError:
         return
     assert not set(text) & set("<>&`*[]{}\\$#!~@^\"'?\n\r\t\0")
@@ -300,24 +300,24 @@ def test_a_text_that_passes_holds_nothing_that_html_markdown_or_a_shell_would_ac
 
 
 def test_an_unreadable_file_does_not_hide_the_others(tmp_path):
-    results.save(run(), tmp_path)
+    records.save(run(), tmp_path)
     (tmp_path / "a<b>.json").write_text("{")
-    runs, refused = results.survey(tmp_path)
+    runs, refused = records.survey(tmp_path)
     assert runs == [run()]
     assert list(refused) == ["a<b>.json"]
 
 
 def test_the_schema_is_one():
-    Draft202012Validator.check_schema(results._validator().schema)
-    assert results._validator().schema["properties"]["schema"]["const"] == results.SCHEMA
+    Draft202012Validator.check_schema(records._validator().schema)
+    assert records._validator().schema["properties"]["schema"]["const"] == records.SCHEMA
     fields = {field.name for field in dataclasses.fields(Run)}
-    assert set(results._validator().schema["properties"]) == fields
-    assert set(results._validator().schema["required"]) == fields
+    assert set(records._validator().schema["properties"]) == fields
+    assert set(records._validator().schema["required"]) == fields
 
 
 def test_every_shipped_result_can_be_read_and_lies_under_its_name():
-    for path in results.folder().glob("*.json"):
-        assert results.read(path).name == path.stem
+    for path in records.folder().glob("*.json"):
+        assert records.read(path).name == path.stem
 
 
 def test_summary_is_mean_and_sample_standard_deviation():
@@ -331,7 +331,7 @@ def test_summary_is_mean_and_sample_standard_deviation():
 def test_a_run_carries_versions_and_commit():
     made = run()
     assert {"python", "torch", "numpy", "gsutils"} <= set(made.versions)
-    assert made.commit == results.commit()
+    assert made.commit == records.commit()
 
 
 @pytest.fixture
@@ -342,26 +342,26 @@ def repository(tmp_path, monkeypatch):
         identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
         subprocess.run(["git", *identity, *words], cwd=tmp_path, check=True, capture_output=True)
 
-    (tmp_path / "results.py").write_text("")
+    (tmp_path / "records.py").write_text("")
     (tmp_path / "other.py").write_text("")
     git("init", "-q")
     git("add", "other.py")
     git("commit", "-q", "-m", "one")
-    monkeypatch.setattr(results, "_HERE", tmp_path)
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
+    monkeypatch.setattr(records, "_PACKAGE", tmp_path)
+    monkeypatch.setattr(records, "__file__", str(tmp_path / "records.py"))
     return git
 
 
 def test_the_commit_is_marked_where_there_are_changes(repository, tmp_path):
-    repository("add", "results.py")
+    repository("add", "records.py")
     repository("commit", "-q", "-m", "two")
-    assert len(results.commit()) == 12
-    (tmp_path / "results.py").write_text("changed")
-    assert results.commit().endswith("+changes")
+    assert len(records.commit()) == 12
+    (tmp_path / "records.py").write_text("changed")
+    assert records.commit().endswith("+changes")
 
 
 def test_the_commit_of_a_repository_around_an_installed_package_is_not_taken(repository):
-    assert results.commit() == "unknown"
+    assert records.commit() == "unknown"
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch):
@@ -369,4 +369,4 @@ def test_without_git_the_commit_is_unknown(monkeypatch):
         raise FileNotFoundError("git")
 
     monkeypatch.setattr(subprocess, "run", missing)
-    assert results.commit() == "unknown"
+    assert records.commit() == "unknown"

@@ -10,9 +10,10 @@ import joblib
 import pytest
 import torch
 
-from gsutils import losses, results
-from gsutils.experiments import ENTRIES, sweep
-from gsutils.experiments.entry import Entry, Job, Outcome
+from gsutils import losses
+from gsutils.experiments import ENTRIES
+from gsutils.runs import records, sweep
+from gsutils.runs.entry import Entry, Job, Outcome
 from gsutils.train import checkpoints
 
 torch.set_num_threads(1)
@@ -160,7 +161,7 @@ def test_data_that_change_between_jobs_are_refused(data, message):
 def test_names_of_data_and_devices_become_what_a_record_may_hold(monkeypatch, tmp_path):
     monkeypatch.setattr(sweep, "device_name", lambda device: "GPU™ //1")
     demo = entry(lambda job: outcome(job, data={"name": "<b>CIFAR-10</b>", "a|b": "1\n2"}))
-    run = results.read(demo.save(tmp_path, tmp_path / "keep"))
+    run = records.read(demo.save(tmp_path, tmp_path / "keep"))
     assert run.device == "GPU_ /_1"
     assert run.data == {"name": "_b_CIFAR-10_/b_", "a_b": "1_2"}
 
@@ -212,7 +213,7 @@ def test_what_has_finished_is_not_run_again_and_is_forgotten_once_saved(tmp_path
     broken.append(False)
     path = demo.save(tmp_path, keep)
     assert done == ["a", "b"]
-    assert measured(results.read(path)) == measured(demo.record())
+    assert measured(records.read(path)) == measured(demo.record())
     assert not list(keep.iterdir())
 
 
@@ -253,7 +254,7 @@ def test_another_setting_seed_or_version_is_another_job(counted, tmp_path, monke
         demo.record(keep=tmp_path, **changes)
     monkeypatch.setattr(sweep, "code", lambda: "other")
     demo.record(keep=tmp_path)
-    monkeypatch.setattr(results, "versions", lambda: {"torch": "9"})
+    monkeypatch.setattr(records, "versions", lambda: {"torch": "9"})
     demo.record(keep=tmp_path)
     assert len(done) == 10
 
@@ -308,10 +309,10 @@ def test_checkpoints_lie_where_the_environment_says_or_in_the_users_cache(monkey
 
 
 def test_a_clean_checkout_is_known_by_its_commit_and_another_by_its_sources(monkeypatch):
-    monkeypatch.setattr(results, "commit", lambda: "0123456789ab")
+    monkeypatch.setattr(records, "commit", lambda: "0123456789ab")
     assert sweep.code() == "0123456789ab"
     for unclear in ("0123456789ab+changes", "unknown"):
-        monkeypatch.setattr(results, "commit", lambda name=unclear: name)
+        monkeypatch.setattr(records, "commit", lambda name=unclear: name)
         assert len(sweep.code()) == 64
 
 

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from gsutils import dual, perturbation, progress, widgets
+from gsutils import dual, perturbation, progress
 from gsutils.experiments import two_moons
-from gsutils.widgets import live, plane
+from gsutils.page import widgets
+from gsutils.page.widgets import live, plane
 
 plt.switch_backend("agg")
 PLANE = {"s1": 3.0, "s2": 2.0, "delta": 0.5, "lam": 1.0}
@@ -269,7 +270,7 @@ def test_failing_settings_give_a_message_and_leave_no_figure(
 # --- in a kernel ----------------------------------------------------------------------------
 
 CELLS = [
-    "from gsutils import widgets\nwidgets.phase_plane()",
+    "from gsutils.page import widgets\nwidgets.phase_plane()",
     "from gsutils import progress\nprogress.person_watches = lambda: True\nwidgets.phase_plane()",
     "import gc, ipywidgets\n"
     "(delta,) = [w for w in gc.get_objects() if isinstance(w, ipywidgets.FloatSlider)"

@@ -93,7 +93,7 @@ def package_files(package: Path, names: Iterable[str]) -> set[Path]:
 def chapter_files(root: Path, text: str) -> set[Path]:
     """Files outside the chapter that its code cells use; `text` is the chapter's MyST source.
 
-    These are modules of the package and, where one of them is `gsutils.results`, the stored
+    These are modules of the package and, where one of them is `gsutils.runs.records`, the stored
     results. A cell that is not Python could use anything, so it gives everything.
     """
     package = root / PACKAGE

@@ -43,7 +43,7 @@ elif importlib.util.find_spec("gsutils") is None:
 DEVICE = """\
 import os
 
-from gsutils.notebook import describe_runtime
+from gsutils.page.runtime import describe_runtime
 {say}
 # os.environ["GSUTILS_SIZE"] = "paper"  # the published settings in place of the quick ones
 describe_runtime({arguments})"""
@@ -161,7 +161,7 @@ def opening(
     arguments += ["wants_gpu=True"] * bool(settings.get("gpu"))
     lines = "".join(f"    {argument},\n" for argument in arguments)
     device = DEVICE.format(
-        say="from gsutils.prose import say\n" if says else "", arguments=f"\n{lines}"
+        say="from gsutils.page.prose import say\n" if says else "", arguments=f"\n{lines}"
     )
     return [
         nbformat.v4.new_code_cell(INSTALL.format(package=package)),

@@ -3,7 +3,7 @@ r"""Make what the playground takes from Python: its colours and its still pictur
     python -m tools.playground_assets            # write colours.css
     python -m tools.playground_assets --stills   # photograph the tools, too: needs a Chromium
 
-The colours of the light theme are those of `gsutils.plots`, so that a line means the same in a
+The colours of the light theme are those of `gsutils.page.plots`, so that a line means the same in a
 figure and in a tool; the dark theme has lighter ones of the same hues. Data and initial weights
 are not embedded: the page draws them itself, number for number as `gsutils` does.
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from matplotlib.colors import to_hex
 
-from gsutils import plots
+from gsutils.page import plots
 from tools import playground, slim
 from tools.browser import chromium
 
@@ -69,7 +69,9 @@ DARK = {
 
 def stylesheet() -> str:
     """The content of colours.css."""
-    blocks = ["/* Made by `python -m tools.playground_assets` from gsutils.plots: edit that. */"]
+    blocks = [
+        "/* Made by `python -m tools.playground_assets` from gsutils.page.plots: edit that. */"
+    ]
     for selector, colours in (
         ('html,\nhtml[data-theme="light"]', LIGHT),
         ('html[data-theme="dark"]', DARK),

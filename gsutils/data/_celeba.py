@@ -42,7 +42,7 @@ JPEG = b"\xff\xd8\xff"
 
 
 def prepare(source: Path, folder: Path, verified: bool) -> Path:
-    """Lay out `folder` from the three files in `source`; see `gsutils.data.fetch.prepare_celeba`."""
+    """Lay out `folder` from the three files in `source`; see `fetch.prepare_celeba`."""
     if (folder / INDEX).is_file():
         check(folder)
         return folder

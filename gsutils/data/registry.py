@@ -1,4 +1,4 @@
-"""What `gsutils.data.fetch` knows of each data set: names, SHA-256 hashes, mirrors, sizes. Plain data.
+"""What `fetch` knows of each data set: names, SHA-256 hashes, mirrors, sizes. Plain data.
 
 To add a mirror, append its folder's address; the content is verified whatever the server is.
 

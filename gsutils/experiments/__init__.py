@@ -21,7 +21,7 @@ from gsutils.experiments import (
     two_cues,
     two_moons,
 )
-from gsutils.experiments.entry import SIZES, Entry, chosen_size
+from gsutils.runs.entry import SIZES, Entry, chosen_size
 
 ENTRIES: dict[str, Entry] = {
     **two_moons.ENTRIES,

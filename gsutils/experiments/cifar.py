@@ -25,8 +25,8 @@ from torch import Tensor, nn
 
 from gsutils import attack, methods, train
 from gsutils.data import fetch, images
-from gsutils.experiments.entry import Entry, Job, Outcome
 from gsutils.nets import ConvNet, Mirrored
+from gsutils.runs.entry import Entry, Job, Outcome
 
 METHODS = {"erm": "ERM", "sd": "SD"}
 NORMS = {"l2": "L2", "linf": "Linf"}

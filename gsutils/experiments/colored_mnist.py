@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from gsutils import evaluate, methods, train
 from gsutils.data import mnist
 from gsutils.experiments.colored_mnist_settings import SD_PATH, TABLE2, TABLE2_PAPER
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP, Pair
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds
 
 TITLES = {name: method.title for name, method in methods.METHODS.items()} | {

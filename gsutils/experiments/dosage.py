@@ -23,8 +23,8 @@ from gsutils import evaluate, train
 from gsutils.data import features
 from gsutils.data.features import Population
 from gsutils.experiments import dosage_settings
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds
 
 CURVE_POINTS = 30  # of each curve in a record; training is measured more often

@@ -1,6 +1,7 @@
 r"""Friend or foe (section 5): a chess book with red arrows, over agreement, boards and time.
 
-A network with one hidden layer reads :mod:`gsutils.data.boards` and says which queen the rook can take.
+A network with one hidden layer reads :mod:`gsutils.data.boards` and says which queen the rook
+can take.
 A book's arrows are right with a probability q of its own. In the test all arrows are right, all
 are wrong, or there are none. Since an answer depends on the board alone, the expected accuracy
 where arrows are right with probability q' is, for every network,
@@ -21,11 +22,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import evaluate, methods, results, train
+from gsutils import evaluate, methods, train
 from gsutils.data import boards
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.experiments.red_arrows_settings import BOOKS, METHODS
 from gsutils.nets import MLP, Pair
+from gsutils.runs import records
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds
 
 WORLDS = {"right arrows": 1.0, "wrong arrows": 0.0, "no arrows": None}
@@ -185,23 +187,23 @@ def case_settings(settings: Mapping[str, Any], name: str) -> Case:
     return Case(**common | settings["cases"][name])
 
 
-def measured(name: str, size: str | None = None, **arguments: Any) -> results.Run:
+def measured(name: str, size: str | None = None, **arguments: Any) -> records.Run:
     """Run an entry of :data:`ENTRIES` and return its record: see :meth:`Entry.record`."""
     return ENTRIES[name].record(chosen_size(size), **arguments)
 
 
-def curve(run: results.Run, case: str, metric: str) -> np.ndarray:
+def curve(run: records.Run, case: str, metric: str) -> np.ndarray:
     """Return what a record holds of a case over time, (records, seeds)."""
     return np.array(run.curves[case][metric])
 
 
-def in_world(run: results.Run, case: str, agreement: float) -> np.ndarray:
+def in_world(run: records.Run, case: str, agreement: float) -> np.ndarray:
     """Return a case's final accuracies (seeds,) where arrows are right with that probability."""
     right, wrong = (np.array(run.metrics[case][f"{w} accuracy"]) for w in list(WORLDS)[:2])
     return agreement * right + (1 - agreement) * wrong
 
 
-def select(run: results.Run, method: str, rule: str) -> dict[str, np.ndarray]:
+def select(run: records.Run, method: str, rule: str) -> dict[str, np.ndarray]:
     """Choose a method's options and stopping time for each seed, and return the accuracies there.
 
     Args:

@@ -23,8 +23,8 @@ import torch
 
 from gsutils import ntk
 from gsutils.experiments import two_moons
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds
 
 AUTHORS = (1, 6)  # eigenvectors of the authors' figure, counted from 0

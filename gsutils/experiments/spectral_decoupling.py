@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from gsutils import dual
-from gsutils.experiments.entry import Entry, Job, Outcome
 from gsutils.perturbation import coupling
+from gsutils.runs.entry import Entry, Job, Outcome
 from gsutils.seeding import stream
 
 PENALTIES = {"weight decay": "exact", "SD": "sd"}  # penalty -> kind of flow

@@ -32,9 +32,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from gsutils import train
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.experiments.label_noise import copies
 from gsutils.nets import MLP
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds, stream
 
 Array = np.ndarray

@@ -19,8 +19,8 @@ import torch
 
 from gsutils import evaluate, losses, train
 from gsutils.data import moons
-from gsutils.experiments.entry import Entry, Job, Outcome, chosen_size
 from gsutils.nets import MLP
+from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
 from gsutils.seeding import check_seeds, stream
 
 

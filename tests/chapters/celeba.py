@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from gsutils import evaluate, losses
 from gsutils.data import faces
-from gsutils.experiments import groups
+from gsutils.experiments import celeba
 from gsutils.seeding import stream
 
 PAGE = "08-celeba"
@@ -17,7 +18,7 @@ def compare_worst_group(names):
     logits = y + rng.standard_normal(500)
     shares = np.array(faces.COUNTS["test"]) / sum(faces.COUNTS["test"])
     average, worst = names["average_and_worst"](logits, y, group, shares)
-    expected = groups.summary(groups.group_accuracies(logits, groups.Split(y, group)))
+    expected = celeba.summary(evaluate.group_accuracies(logits, evaluate.Split(y, group)))
     assert average == pytest.approx(expected["average accuracy"])
     assert worst == pytest.approx(expected["worst-group accuracy"])
 
@@ -31,7 +32,7 @@ def compare_sign_change(names):
     rng = stream(1, "test")
     for lam, gamma in zip(rng.uniform(0, 2, (20, 2)), rng.uniform(-0.2, 3, (20, 2))):
         if lam[0] * gamma[0] < 0.9:
-            expected = groups.sign_change(lam.tolist(), gamma.tolist())
+            expected = losses.sign_change(lam.tolist(), gamma.tolist())
             assert names["sign_change"](lam, gamma) == pytest.approx(expected)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import nbformat
 
 LIMIT = 120.0  # seconds until a chapter's first figure
-# What gsutils.notebook.describe_runtime prints.
+# What gsutils.page.runtime.describe_runtime prints.
 DEVICE = re.compile(r"^Device: (.+?)\. Expected time", flags=re.MULTILINE)
 SIZE = re.compile(r"^Size: (\w+)\.", flags=re.MULTILINE)
 

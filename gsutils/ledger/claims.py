@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gsutils.experiments.ledger import HOW
-from gsutils.results import Run
+from gsutils.ledger.verdicts import HOW
+from gsutils.runs.records import Run
 
 Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
 Evidence = tuple[Values, np.ndarray]  # and whether it bears out the claim, bool (seeds,)

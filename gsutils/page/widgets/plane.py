@@ -12,8 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from scipy.special import expit
 
-from gsutils import dual, perturbation, plots
-from gsutils.widgets import live
+from gsutils import dual, perturbation
+from gsutils.page import plots
+from gsutils.page.widgets import live
 
 FLOWS = {
     "exact": "exact flow (Eq. 9)",

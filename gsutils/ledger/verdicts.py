@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from gsutils import results
-from gsutils.experiments.entry import Entry
-from gsutils.experiments.jobs import SEPARATOR
-from gsutils.prose import minus, pm
-from gsutils.results import Run
+from gsutils.page.prose import minus, pm
+from gsutils.runs import records
+from gsutils.runs.entry import Entry
+from gsutils.runs.jobs import SEPARATOR
+from gsutils.runs.records import Run
 
 POINT = 0.01
 WIDE = 0.05  # a tolerance beyond which agreement says little
@@ -208,7 +208,7 @@ def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
         runs: to choose from; default: all that are stored, in both sizes.
     """
     if runs is None:
-        runs = [run for size in entry.settings for run in results.load(entry.name, size)]
+        runs = [run for size in entry.settings for run in records.load(entry.name, size)]
     own = [run for run in runs if run.experiment == entry.name]
     return [
         _row(entry, case, metric, paper, own)

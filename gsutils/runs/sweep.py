@@ -36,9 +36,9 @@ import torch
 from joblib import Parallel, delayed
 
 import gsutils
-from gsutils import results
-from gsutils.experiments.jobs import Job, Outcome, merged
 from gsutils.progress import track
+from gsutils.runs import records
+from gsutils.runs.jobs import Job, Outcome, merged
 from gsutils.train import resolve_device
 
 FINISHED, BEGUN = "finished.json", "begun"
@@ -92,7 +92,7 @@ def ask_worker(device: str) -> Place:
 def _place(device: str, threads: int) -> Place:
     torch.set_num_threads(threads)
     where = resolve_device(device)
-    return Place(where, device_name(where), results.versions())
+    return Place(where, device_name(where), records.versions())
 
 
 def key(*parts: Any) -> str:
@@ -102,7 +102,7 @@ def key(*parts: Any) -> str:
 
 def code() -> str:
     """Return the commit, or a hash of the sources where they are not those of a commit."""
-    commit = results.commit()
+    commit = records.commit()
     if commit.isalnum() and commit != "unknown":
         return commit
     sources = sorted(Path(gsutils.__path__[0]).rglob("*.py"))
@@ -138,10 +138,10 @@ def _work(
         start = perf_counter() - _spent_earlier(job.folder)
         with nullcontext() if os.getpid() == home else _unwatched():
             outcome = _fitting(function, job)
-        results.check_metrics(outcome.metrics, job.seeds)
+        records.check_metrics(outcome.metrics, job.seeds)
         finished = Finished(outcome, perf_counter() - start, device_name(job.device))
         if job.folder:
-            results.write(job.folder / FINISHED, json.dumps(asdict(finished)))
+            records.write(job.folder / FINISHED, json.dumps(asdict(finished)))
     return number, finished
 
 
@@ -202,7 +202,7 @@ def _spent_earlier(folder: Path | None) -> float:
     if begun.exists():
         last = max(path.stat().st_mtime for path in folder.iterdir())
         spent = float(begun.read_text() or 0) + last - begun.stat().st_mtime
-    results.write(begun, str(spent))
+    records.write(begun, str(spent))
     return spent
 
 

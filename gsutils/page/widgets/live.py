@@ -11,7 +11,8 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from gsutils import plots, progress
+from gsutils import progress
+from gsutils.page import plots
 
 
 def present(

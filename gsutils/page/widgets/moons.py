@@ -12,9 +12,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from gsutils import plots
 from gsutils.experiments import two_moons
-from gsutils.widgets import live
+from gsutils.page import plots
+from gsutils.page.widgets import live
 
 LAMS = (0.0, 0.001, 0.002, 0.006, 0.02, 0.06, 0.2)
 WEIGHT_DECAYS = (0.0, 2e-4, 1e-3, 1e-2, 3e-2)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gsutils import results
-from gsutils.experiments import sweep
-from gsutils.experiments.jobs import SEPARATOR, Job, Outcome, merged
-from gsutils.experiments.settings import changed
+from gsutils.runs import records, sweep
+from gsutils.runs.jobs import SEPARATOR, Job, Outcome, merged
+from gsutils.runs.settings import changed
 from gsutils.seeding import check_seeds
 
 SIZES = ("quick", "paper")
@@ -73,7 +72,7 @@ class Entry:
         settings: Mapping[str, Any] | None = None,
         cases: Iterable[str] | None = None,
         keep: Path | None = None,
-    ) -> results.Run:
+    ) -> records.Run:
         """Run the entry and return its record, not yet saved.
 
         The record's wall time is the sum of the seconds of its jobs, however many of them ran
@@ -84,7 +83,7 @@ class Entry:
             size: "quick" or "paper"; default :func:`chosen_size`.
             seeds: default: the settings' own.
             device: "auto", "cpu" or "cuda".
-            settings: what to change, see :func:`gsutils.experiments.settings.changed`.
+            settings: what to change, see :func:`gsutils.runs.settings.changed`.
             cases: which of the entry's cases; default: all.
             keep: folder for what jobs have finished; what is there is not run again.
 
@@ -103,16 +102,16 @@ class Entry:
         """Run the entry with the arguments of :meth:`record`, save the record, return the file.
 
         Args:
-            out: folder of the record; default :func:`gsutils.results.folder`.
+            out: folder of the record; default :func:`gsutils.runs.records.folder`.
             keep: folder of finished jobs; they are removed once the record is saved. Default
-                :func:`gsutils.experiments.sweep.checkpoints`.
+                :func:`gsutils.runs.sweep.checkpoints`.
             fresh: run again what has finished earlier.
             arguments: see :meth:`record`.
         """
         plan = self._plan(keep=keep or sweep.checkpoints(), **arguments)
         if fresh:
             sweep.forget(plan.jobs)
-        path = results.save(plan.run(), out)
+        path = records.save(plan.run(), out)
         sweep.forget(plan.jobs)
         return path
 
@@ -171,13 +170,13 @@ class _Plan:
     jobs: list[Job]
     command: str
 
-    def run(self) -> results.Run:
+    def run(self) -> records.Run:
         """Do what is not done yet, and return the record."""
-        commit = results.commit()
+        commit = records.commit()
         finished = sweep.sweep(self.entry.run, self.jobs, self.entry.name)
         outcome = merged(one.outcome for one in finished)
         devices = dict.fromkeys(one.device for one in finished)
-        return results.Run(
+        return records.Run(
             experiment=self.entry.name,
             size=self.size,
             settings=self.settings,
@@ -185,8 +184,8 @@ class _Plan:
             metrics=outcome.metrics,
             curves=_six_digits(outcome.curves),
             selection=self.entry.selection,
-            data={results.label(name): results.label(v) for name, v in outcome.data.items()},
-            device=results.label(SEPARATOR.join(devices)),
+            data={records.label(name): records.label(v) for name, v in outcome.data.items()},
+            device=records.label(SEPARATOR.join(devices)),
             versions=self.place.versions,
             commit=commit,
             wall_time_s=round(sum(one.seconds for one in finished), 1),

@@ -16,7 +16,7 @@ does not depend on who watches: :func:`draw_phase_plane` and :func:`draw_two_moo
 >>> matplotlib.pyplot.close(figure)
 """
 
-from gsutils.widgets.moons import draw_two_moons, two_moons_trainer
-from gsutils.widgets.plane import draw_phase_plane, phase_plane
+from gsutils.page.widgets.moons import draw_two_moons, two_moons_trainer
+from gsutils.page.widgets.plane import draw_phase_plane, phase_plane
 
 __all__ = ["draw_phase_plane", "draw_two_moons", "phase_plane", "two_moons_trainer"]

@@ -34,7 +34,7 @@ from jsonschema.exceptions import best_match
 SCHEMA = 1
 MOST_BYTES = 10_000_000
 SELECTIONS = ("none", "train-val", "oracle-test")
-_HERE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def versions() -> dict[str, str]:
@@ -47,7 +47,7 @@ def commit() -> str:
     """Return the commit of the checkout, with "+changes" where it is not clean, or "unknown"."""
 
     def git(*words: str) -> str:
-        command = ["git", "-C", str(_HERE), *words]
+        command = ["git", "-C", str(_PACKAGE), *words]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
@@ -131,8 +131,8 @@ _NUMBERS = re.compile(r"\[[-+\d.eE,\s]+\]")  # a list of numbers: one line of th
 
 def folder() -> Path:
     """Return where the shipped results lie: in the package, or in the checkout around it."""
-    shipped = _HERE / "_results"
-    return shipped if shipped.is_dir() else _HERE.parent / "results"
+    shipped = _PACKAGE / "_results"
+    return shipped if shipped.is_dir() else _PACKAGE.parent / "results"
 
 
 def save(run: Run, out: Path | None = None) -> Path:
@@ -233,7 +233,9 @@ def _validate(content: Any) -> None:
 
 @cache
 def _validator() -> Draft202012Validator:
-    return Draft202012Validator(json.loads((_HERE / "run.schema.json").read_text("utf-8")))
+    return Draft202012Validator(
+        json.loads((_PACKAGE / "runs" / "run.schema.json").read_text("utf-8"))
+    )
 
 
 def load(experiment: str, size: str = "paper", source: Path | None = None) -> list[Run]:

@@ -44,7 +44,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a job measured: see the attributes of :class:`gsutils.results.Run`.
+    """What a job measured: see the attributes of :class:`gsutils.runs.records.Run`.
 
     In the curves a list of numbers is an axis, the same for every seed ("step"); a list of lists
     holds one value per seed in each of its rows.

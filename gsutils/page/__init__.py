@@ -1,0 +1,1 @@
+"""What only pages need: figures, numbers in prose, the line on the runtime, widgets."""
