@@ -173,7 +173,7 @@ def _description(entry: Entry) -> list[str]:
     lines += [f"selection of hyper-parameters: {entry.selection}"]
     for size, settings in entry.settings.items():
         lines += [f"{size}:", *_tree(settings, "  ")]
-        lines += [f"  cases: {', '.join(entry.cases(settings))}"]
+        lines += [f"  cases: {', '.join(settings.get('cases', {}))}"]
     for case, numbers in entry.paper.items():
         for metric, (mean, std) in numbers.items():
             lines.append(f"paper: {case}, {metric}: {mean}" + (f" ± {std}" if std else ""))

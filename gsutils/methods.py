@@ -9,7 +9,7 @@ hyper-parameters are its fields, what it carries from step to step is a dict of 
 0.2201
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -106,8 +106,8 @@ class SD(ERM):
     """
 
     title: ClassVar[str] = "SD"
-    lam: float | Sequence[float] = 0.0
-    gamma: float | Sequence[float] = 0.0
+    lam: float | tuple[float, float] = 0.0
+    gamma: float | tuple[float, float] = 0.0
     lam_before: float = 0.0
     switch: int = 0
     factor: float = 1.0
@@ -259,18 +259,23 @@ METHODS: dict[str, type[ERM]] = {
 }
 
 
-def objective(
-    method: ERM, model: nn.Module, batch: Batch, state: State
-) -> Callable[[Tensor, int], Tensor]:
-    """Return what a method minimises on a batch, as a function of logits and step."""
+def name_of(method: ERM) -> str:
+    """Return a method's name in :data:`METHODS`."""
+    return next(name for name, kind in METHODS.items() if type(method) is kind)
 
-    def value(logits: Tensor, step: int) -> Tensor:
-        loss = method.loss(logits, batch, step, state)
-        if method.l2:
-            loss = loss + method.l2 * _squared_weights(model, loss.shape)
-        return method.scale(step) * loss
 
-    return value
+def objective(method: ERM, model: nn.Module, loss: Tensor, step: int) -> Tensor:
+    """Return what a method minimises at a step, one value per run, from its loss.
+
+    Args:
+        method: one of :data:`METHODS`.
+        model: whose squared weights the method's ``l2`` weighs.
+        loss: what :meth:`ERM.loss` returned.
+        step: counted from 0.
+    """
+    if method.l2:
+        loss = loss + method.l2 * _squared_weights(model, loss.shape)
+    return method.scale(step) * loss
 
 
 def group_means(values: Tensor, group: Tensor | None, groups: int | None = None) -> Tensor:

@@ -2,6 +2,7 @@
 
 import builtins
 import sys
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -125,7 +126,7 @@ def test_a_plane_that_does_not_exist_is_refused(setting, message, shown):
 
 
 def test_the_circle_around_the_nearest_point_has_the_margin_for_its_radius(axes):
-    trained = two_moons.train_case(two_moons.CASES["sd"], seeds=[0], steps=400)
+    trained = two_moons.train(replace(two_moons.CASES["sd"], steps=400), seeds=[0])
     widgets.draw_two_moons(axes, trained)
     (circle,) = axes[0].patches
     margin = trained.margins[0]
@@ -139,8 +140,8 @@ def test_the_circle_around_the_nearest_point_has_the_margin_for_its_radius(axes)
 
 
 def test_misclassified_points_are_counted_and_there_is_no_circle(axes):
-    case = two_moons.Case("overlap", delta=-0.3)
-    trained = two_moons.train_case(case, seeds=[0], steps=20)
+    case = two_moons.Case("overlap", steps=20, delta=-0.3)
+    trained = two_moons.train(case, seeds=[0])
     wrong = round(300 * (1 - trained.history["accuracy"][-1, 0]))
     assert wrong > 0
     widgets.draw_two_moons(axes, trained)

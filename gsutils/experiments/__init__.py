@@ -9,6 +9,8 @@ figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 do
 label-noise label-noise-width transient-map red-arrows red-arrows-methods
 """
 
+from typing import Any
+
 from gsutils.experiments import (
     celeba,
     cifar,
@@ -23,7 +25,7 @@ from gsutils.experiments import (
 )
 from gsutils.runs.entry import SIZES, Entry, chosen_size
 
-ENTRIES: dict[str, Entry] = {
+ENTRIES: dict[str, Any] = {
     **two_moons.ENTRIES,
     **responses.ENTRIES,
     **spectral_decoupling.ENTRIES,

@@ -25,7 +25,8 @@ from gsutils.losses import sign_change
 from gsutils.methods import METHODS, Batch, objective
 from gsutils.nets import Pair
 from gsutils.nets.residual import CNN, RESNET50, image_network
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds
 from gsutils.train.distributed import gathered, launch, share, synchronised, wrapped
 from gsutils.train.image_batches import Batches, HeldOut, Order
@@ -163,7 +164,8 @@ def _train(
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = forward(batches(step))
         batch = Batch(y[index], group[index], index)
-        return objective(method, model, batch, state)(gathered(logits.float()), step)
+        loss = method.loss(gathered(logits.float()), batch, step, state)
+        return objective(method, model, loss, step)
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):

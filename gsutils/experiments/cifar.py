@@ -26,7 +26,8 @@ from torch import Tensor, nn
 from gsutils import attack, methods, train
 from gsutils.data import fetch, images
 from gsutils.nets import ConvNet, Mirrored
-from gsutils.runs.entry import Entry, Job, Outcome
+from gsutils.runs.untyped import Job, Outcome
+from gsutils.runs.untyped import UntypedEntry as Entry
 
 METHODS = {"erm": "ERM", "sd": "SD"}
 NORMS = {"l2": "L2", "linf": "Linf"}

@@ -25,7 +25,8 @@ from gsutils import evaluate, methods, train
 from gsutils.data import mnist
 from gsutils.experiments.colored_mnist_settings import SD_PATH, TABLE2, TABLE2_PAPER
 from gsutils.nets import MLP, Pair
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds
 
 TITLES = {name: method.title for name, method in methods.METHODS.items()} | {
@@ -168,15 +169,16 @@ def train_method(
         model = Pair(MLP(widths, [s + 10_000 for s in seeds], init="xavier"), model)
     model.to(where)
     state = method.start(task.batch.y, groups=2)
-    value = methods.objective(method, model, task.batch, state)
 
     def fit(first: int, last: int) -> train.History:
         records = range(0, settings.steps, max(5, settings.steps // 40))
         named = checkpoint and checkpoint.with_name(f"{checkpoint.stem}-{first}.pt")
         return train.fit(
             model,
-            lambda logits, step: value(logits, step + first),
+            method,
             task.inputs,
+            batch=task.batch,
+            first_step=first,
             steps=last - first,
             optimizer=train.Adam(settings.lr),
             measure=task.measure,

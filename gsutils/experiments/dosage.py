@@ -24,7 +24,8 @@ from gsutils.data import features
 from gsutils.data.features import Population
 from gsutils.experiments import dosage_settings
 from gsutils.nets import MLP
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds
 
 CURVE_POINTS = 30  # of each curve in a record; training is measured more often

@@ -25,7 +25,8 @@ from torch import Tensor
 from gsutils import evaluate, losses, train
 from gsutils.data import mnist
 from gsutils.nets import MLP
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds, stream
 
 CLASSES = (3, 8)  # the digits that are -1 and +1

@@ -27,7 +27,8 @@ from gsutils.data import boards
 from gsutils.experiments.red_arrows_settings import BOOKS, METHODS
 from gsutils.nets import MLP, Pair
 from gsutils.runs import records
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds
 
 WORLDS = {"right arrows": 1.0, "wrong arrows": 0.0, "no arrows": None}
@@ -155,8 +156,9 @@ def train_case(
     batch, state = methods.Batch(y=y, group=group), method.start(y, groups=2)
     history = train.fit(
         model,
-        methods.objective(method, model, batch, state),
+        method,
         X,
+        batch=batch,
         steps=case.steps,
         optimizer=train.Adam(case.lr),
         measure=lambda net: {k: evaluate.accuracy(net(x), t) for k, (x, t) in sets.items()},

@@ -4,7 +4,7 @@ The features are those of the network before training (Definition 1), the respon
 :math:`z = U^\top Y (\hat y - \hat y_0)` (Eq. 4, centred). The figure draws two of them, and says
 not which; :meth:`Responses.pairs` holds three choices.
 
->>> seen = follow(two_moons.CASES["plain"], seeds=[0], steps=20)
+>>> seen = train(replace(two_moons.CASES["plain"], steps=20), seeds=[0])
 >>> seen.z.shape  # records, runs, features
 (21, 1, 300)
 >>> straight, curved = (part[-1, 0] for part in seen.pairs["straight, curved"])
@@ -12,11 +12,10 @@ not which; :meth:`Responses.pairs` holds three choices.
 True
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +23,7 @@ import torch
 from gsutils import ntk
 from gsutils.experiments import two_moons
 from gsutils.nets import MLP
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
-from gsutils.seeding import check_seeds
+from gsutils.runs.entry import Entry, Rows
 
 AUTHORS = (1, 6)  # eigenvectors of the authors' figure, counted from 0
 RECORDS = 50
@@ -78,6 +76,26 @@ class Responses:
         }
 
     @property
+    def data(self) -> dict[str, str]:
+        """What a record calls the data."""
+        return self.trained.data
+
+    def metrics(self) -> Rows:
+        """Return the last value of every curve."""
+        return {"": {name: values[-1].tolist() for name, values in self._recorded().items()}}
+
+    def curves(self) -> Rows:
+        """Return the share of curved features, and the three choices of two responses."""
+        drawn = {name: values.tolist() for name, values in self._recorded().items()}
+        return {"": {"step": self.steps.tolist(), **drawn}}
+
+    def _recorded(self) -> dict[str, np.ndarray]:
+        found = {"curved share": self.curved_share}
+        for choice, pair in self.pairs.items():
+            found |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}
+        return found
+
+    @property
     def curved_share(self) -> np.ndarray:
         """The share of |z|² that falls on features that are not straight, (records, runs)."""
         straight, curved = self.pairs["straight, curved"]
@@ -117,10 +135,9 @@ def growth(U: np.ndarray, s: np.ndarray) -> np.ndarray:
     return s**2 * np.abs(U.sum(0)) / 2
 
 
-def follow(
+def train(
     case: two_moons.Case,
     seeds: Iterable[int],
-    steps: int,
     device: str | torch.device = "auto",
     checkpoint: Path | None = None,
 ) -> Responses:
@@ -129,17 +146,14 @@ def follow(
     Args:
         case: what to train.
         seeds: one run each.
-        steps: updates.
         device: of the training; features are computed on the CPU.
         checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
     """
-    record_at = range(0, steps, max(1, steps // RECORDS))
-    trained = two_moons.train_case(
-        case, seeds, steps, device, record_at=record_at, checkpoint=checkpoint
-    )
+    record_at = range(0, case.steps, max(1, case.steps // RECORDS))
+    trained = two_moons.train(case, seeds, device, checkpoint, record_at)
     start = MLP(trained.model.widths, trained.model.seeds)  # the weights before training
     features = tuple(
         ntk.features(ntk.ntrf(start.single(run), X), y)
@@ -152,54 +166,18 @@ def follow(
     return Responses(trained, features, np.stack(z, 1))
 
 
-def follow_cases(
-    size: str | None = None, seeds: Iterable[int] | None = None, device: str = "auto"
-) -> dict[str, Responses]:
-    """Follow the three cases of Figure 1 (d), in one of the entry's two sizes."""
-    settings = ENTRIES["figure1d"].settings[chosen_size(size)]
-    seeds = check_seeds(settings["seeds"] if seeds is None else seeds)
-    return {case: _follow(settings, case, seeds, device) for case in settings["steps"]}
-
-
-def _follow(
-    settings: Mapping[str, Any],
-    case: str,
-    seeds: Iterable[int],
-    device: str | torch.device,
-    checkpoint: Path | None = None,
-) -> Responses:
-    decayed = replace(two_moons.CASES[case], weight_decay=settings["weight_decay"])
-    return follow(decayed, seeds, settings["steps"][case], device, checkpoint)
-
-
-def _run(job: Job) -> Outcome:
-    seen = _follow(job.settings, job.case, job.seeds, job.device, job.file("training.pt"))
-    recorded = {"curved share": seen.curved_share}
-    for choice, pair in seen.pairs.items():
-        recorded |= {f"|z{i}| ({choice})": z for i, z in enumerate(pair, 1)}
-    curves = {name: values.tolist() for name, values in recorded.items()}
-    return Outcome(
-        {job.case: {name: values[-1].tolist() for name, values in recorded.items()}},
-        {"name": "two moons (generated)"},
-        {job.case: {"step": seen.steps.tolist(), **curves}},
-    )
-
-
-_SETTINGS: dict[str, Any] = {
-    "steps": dict.fromkeys(("overlap", "plain", "sd"), 1000),
-    "weight_decay": 2e-4,  # PyTorch's: λ = 0.06 in Eq. 5
+# PyTorch's weight decay: λ = 0.06 in Eq. 5.
+CASES = {
+    name: replace(two_moons.CASES[name], weight_decay=2e-4) for name in ("overlap", "plain", "sd")
 }
 ENTRIES = {
     "figure1d": Entry(
         name="figure1d",
         title="Two moons: responses to two features in three cases (Fig. 1 d)",
         chapter="02-ntk-linearization",
-        settings={
-            "quick": {"seeds": list(range(3)), **_SETTINGS},
-            "paper": {"seeds": list(range(10)), **_SETTINGS},
-        },
-        cases=two_moons.trained_cases,
-        run=_run,
+        cases=dict.fromkeys(("quick", "paper"), CASES),
+        seeds={"quick": range(3), "paper": range(10)},
+        run=train,
         paper={},
         selection="none",
     ),

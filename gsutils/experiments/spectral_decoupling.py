@@ -20,7 +20,8 @@ import numpy as np
 
 from gsutils import dual
 from gsutils.perturbation import coupling
-from gsutils.runs.entry import Entry, Job, Outcome
+from gsutils.runs.untyped import Job, Outcome
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import stream
 
 PENALTIES = {"weight decay": "exact", "SD": "sd"}  # penalty -> kind of flow

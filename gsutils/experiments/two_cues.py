@@ -34,7 +34,8 @@ from torch.nn.functional import softplus
 from gsutils import train
 from gsutils.experiments.label_noise import copies
 from gsutils.nets import MLP
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.untyped import Job, Outcome, chosen_size
+from gsutils.runs.untyped import UntypedEntry as Entry
 from gsutils.seeding import check_seeds, stream
 
 Array = np.ndarray

@@ -4,23 +4,23 @@ The network is 2-500-1 with ReLU and PyTorch's own initialisation, trained by fu
 gradient descent with momentum 0.9 and learning rate 0.01 on the mean logistic loss, on 300
 points; run ``s`` draws its data and its weights from seed ``s`` (sections 2 and 4.1).
 
->>> trained = train_case(CASES["sd"], seeds=[0], steps=20)
+>>> trained = train(replace(CASES["sd"], steps=20), seeds=[0])
 >>> trained.distances.shape
 (1, 300)
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from gsutils import evaluate, losses, train
+from gsutils import evaluate, methods
+from gsutils import train as training
 from gsutils.data import moons
 from gsutils.nets import MLP
-from gsutils.runs.entry import Entry, Job, Outcome, chosen_size
+from gsutils.runs.entry import Entry, Rows
 from gsutils.seeding import check_seeds, stream
 
 
@@ -30,6 +30,7 @@ class Case:
 
     Attributes:
         title: for tables and figures.
+        steps: updates.
         delta: the gap Δ; negative values make the classes overlap.
         lam: coefficient of spectral decoupling, the λ of Eq. 17.
         weight_decay: PyTorch's, that is λ/n of Eq. 5.
@@ -39,9 +40,11 @@ class Case:
         dropout: share of hidden units dropped.
         batch_norm: whether hidden layers are normalised.
         hidden: hidden widths.
+        n: training points.
     """
 
     title: str
+    steps: int = 1000
     delta: float = 0.1
     lam: float = 0.0
     weight_decay: float = 0.0
@@ -51,6 +54,12 @@ class Case:
     dropout: float = 0.0
     batch_norm: bool = False
     hidden: tuple[int, ...] = (500,)
+    n: int = 300
+
+    @property
+    def method(self) -> methods.ERM:
+        """What is minimised: cross-entropy alone, or with SD's penalty."""
+        return methods.SD(lam=self.lam) if self.lam else methods.ERM()
 
 
 # λ = 0.006 is the authors' 0.003·mean(ŷ²); see the conventions in gsutils.losses.
@@ -94,12 +103,32 @@ class Trained:
     X: np.ndarray
     y: np.ndarray
     distances: np.ndarray
-    history: train.History
+    history: training.History
 
     @property
     def margins(self) -> np.ndarray:
         """The input margin of each run, (runs,): its smallest signed distance."""
         return self.distances.min(1)
+
+    @property
+    def data(self) -> dict[str, str]:
+        """What a record calls the data."""
+        return {"name": "two moons (generated)"}
+
+    def metrics(self) -> Rows:
+        """Return the distances to the boundary in three ways, accuracy and loss at the end."""
+        found = {
+            "input margin": self.margins,
+            "mean distance": self.distances.mean(1),
+            "median distance": np.median(self.distances, 1),
+            "training accuracy": self.history["accuracy"][-1],
+            "training loss": self.history["loss"][-1],
+        }
+        return {"": {name: values.tolist() for name, values in found.items()}}
+
+    def curves(self) -> Rows:
+        """Return nothing: the figure shows the end."""
+        return {}
 
     def grid(self, pad: float = 0.4, resolution: int = 160) -> tuple[np.ndarray, ...]:
         """Return two axes and the probability of class +1 on them, (runs, resolution, resolution).
@@ -118,76 +147,54 @@ class Trained:
         return evaluate.accuracy(logits, torch.from_numpy(y)).numpy()
 
 
-def train_case(
+def prepare(case: Case, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a run's training points (n, 2) and labels (n,)."""
+    return moons.two_moons(seed, case.delta, n=case.n, rotation=case.rotation)
+
+
+def train(
     case: Case,
     seeds: Iterable[int],
-    steps: int,
     device: str | torch.device = "auto",
-    n: int = 300,
-    record_at: Iterable[int] | None = None,
     checkpoint: Path | None = None,
+    record_at: Iterable[int] | None = None,
 ) -> Trained:
     """Train a case once per seed and measure the distance of each point to the boundary.
 
     Args:
         case: what to train, one of :data:`CASES` or a variation of one.
         seeds: one run each.
-        steps: updates.
         device: "auto", "cpu" or "cuda".
-        n: training points.
-        record_at: steps at which to record; default: ten, evenly spaced.
         checkpoint: see :func:`gsutils.train.minimise`.
+        record_at: steps at which to record; default: ten, evenly spaced.
 
     Raises:
         ValueError: an argument out of range.
     """
-    seeds, where = check_seeds(seeds), train.resolve_device(device)
-    losses.check_lam(case.lam)
-    draws = [moons.two_moons(s, case.delta, n=n, rotation=case.rotation) for s in seeds]
-    X, y = (np.stack(parts) for parts in zip(*draws))
+    seeds, where = check_seeds(seeds), training.resolve_device(device)
+    X, y = (np.stack(parts) for parts in zip(*(prepare(case, seed) for seed in seeds)))
     inputs = torch.from_numpy(X).float().to(where)
     labels = torch.from_numpy(y).float().to(where)
     model = MLP((2, *case.hidden, 1), seeds, batch_norm=case.batch_norm, dropout=case.dropout)
-
-    def loss(logits: torch.Tensor, step: int) -> torch.Tensor:
-        value = losses.logistic(logits, labels)
-        if case.lam:
-            value = value + losses.spectral_decoupling(logits, labels, case.lam)
-        return value
 
     def measure(net: torch.nn.Module) -> dict[str, torch.Tensor]:
         logits = net(inputs)
         return {"accuracy": evaluate.accuracy(logits, labels), "logits": logits}
 
-    history = train.fit(
+    every = max(1, case.steps // 10)
+    history = training.fit(
         model.to(where),
-        loss,
+        case.method,
         inputs,
-        steps=steps,
+        batch=methods.Batch(labels),
+        steps=case.steps,
         optimizer=_optimizer(case),
         measure=measure,
-        record_at=range(0, steps, max(1, steps // 10)) if record_at is None else record_at,
+        record_at=range(0, case.steps, every) if record_at is None else record_at,
         checkpoint=checkpoint,
         title=case.title,
     )
     return Trained(case, model, X, y, _distances(model, X, y), history)
-
-
-def train_cases(
-    entry: str,
-    size: str | None = None,
-    seeds: Iterable[int] | None = None,
-    device: str = "auto",
-) -> dict[str, Trained]:
-    """Train all cases of an entry, "figure1" or "regularisers", in one of its two sizes."""
-    if entry not in ENTRIES:
-        raise ValueError(f"entry must be in {tuple(ENTRIES)}, got {entry!r}")
-    settings = ENTRIES[entry].settings[chosen_size(size)]
-    seeds = check_seeds(settings["seeds"] if seeds is None else seeds)
-    return {
-        name: train_case(CASES[name], seeds, steps, device)
-        for name, steps in settings["steps"].items()
-    }
 
 
 def exchange_vertical(X: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -201,34 +208,6 @@ def exchange_vertical(X: np.ndarray, y: np.ndarray, seed: int = 0) -> np.ndarray
     return changed
 
 
-def _run(job: Job) -> Outcome:
-    steps, checkpoint = job.settings["steps"][job.case], job.file("training.pt")
-    run = train_case(CASES[job.case], job.seeds, steps, job.device, checkpoint=checkpoint)
-    metrics = {
-        "input margin": run.margins,
-        "mean distance": run.distances.mean(1),
-        "median distance": np.median(run.distances, 1),
-        "training accuracy": run.history["accuracy"][-1],
-        "training loss": run.history["loss"][-1],
-    }
-    return Outcome(
-        {job.case: {name: values.tolist() for name, values in metrics.items()}},
-        {"name": "two moons (generated)"},
-    )
-
-
-def trained_cases(settings: Mapping[str, Any]) -> list[str]:
-    """Return the cases that the setting "steps" names.
-
-    Raises:
-        ValueError: one of them is not in :data:`CASES`.
-    """
-    unknown = set(settings["steps"]) - set(CASES)
-    if unknown:
-        raise ValueError(f"steps name the cases to train, of {tuple(CASES)}, got {sorted(unknown)}")
-    return list(settings["steps"])
-
-
 def _distances(model: MLP, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     def distance(run: int) -> np.ndarray:
         alone = model.single(run)
@@ -239,11 +218,11 @@ def _distances(model: MLP, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([distance(run) for run in range(model.runs)])
 
 
-def _optimizer(case: Case) -> train.SGD | train.Adam:
+def _optimizer(case: Case) -> training.SGD | training.Adam:
     if case.optimizer == "sgd":
-        return train.SGD(case.lr, momentum=0.9, weight_decay=case.weight_decay)
+        return training.SGD(case.lr, momentum=0.9, weight_decay=case.weight_decay)
     if case.optimizer == "adam":
-        return train.Adam(case.lr, weight_decay=case.weight_decay)
+        return training.Adam(case.lr, weight_decay=case.weight_decay)
     raise ValueError(f"optimizer must be 'sgd' or 'adam', got {case.optimizer!r}")
 
 
@@ -251,20 +230,22 @@ def _sigmoid(logits: np.ndarray) -> np.ndarray:
     return (1 + np.tanh(logits / 2)) / 2
 
 
+def _cases(names: Iterable[str], **steps: int) -> dict[str, Case]:
+    """Return cases by name, "longer" and "deeper" among them with steps of their own."""
+    usual = steps.pop("usual")
+    return {n: replace(CASES[n], steps=steps.get(n, usual)) for n in names}
+
+
+_FIGURE1 = ("overlap", "plain", "sd")
+_ALL = ("plain", *_ATTEMPTS)
 ENTRIES = {
     "figure1": Entry(
         name="figure1",
         title="Two moons: input margin without and with spectral decoupling (Fig. 1 a-c)",
         chapter="01-clever-hans",
-        settings={
-            size: {
-                "seeds": list(range(10)),
-                "steps": dict.fromkeys(("overlap", "plain", "sd"), 1000),
-            }
-            for size in ("quick", "paper")
-        },
-        cases=trained_cases,
-        run=_run,
+        cases=dict.fromkeys(("quick", "paper"), _cases(_FIGURE1, usual=1000)),
+        seeds=dict.fromkeys(("quick", "paper"), range(10)),
+        run=train,
         paper={},
         selection="none",
     ),
@@ -272,20 +253,12 @@ ENTRIES = {
         name="regularisers",
         title="Two moons: what other regularisers do (appendix B)",
         chapter="01-clever-hans",
-        settings={
-            "quick": {
-                "seeds": [0, 1],
-                "steps": {"plain": 1000}
-                | dict.fromkeys(_ATTEMPTS, 1000)
-                | {"longer": 2000, "deeper": 120},
-            },
-            "paper": {
-                "seeds": list(range(10)),
-                "steps": {"plain": 1000} | dict.fromkeys(_ATTEMPTS, 10_000),
-            },
+        cases={
+            "quick": _cases(_ALL, usual=1000, longer=2000, deeper=120),
+            "paper": _cases(_ALL, usual=10_000, plain=1000),
         },
-        cases=trained_cases,
-        run=_run,
+        seeds={"quick": range(2), "paper": range(10)},
+        run=train,
         paper={},
         selection="none",
     ),

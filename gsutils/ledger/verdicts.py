@@ -103,12 +103,10 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
 
     Settings of other cases do not count, nor do those that say how to compute, not what.
     """
-    published = entry.settings["paper"]
-    apart = {*HOW, *entry.cases(published)} - {case}
     found = []
     if run.size != "paper":
         found.append("quick size")
-    elif _about(run.settings, case, apart) != _about(published, case, apart):
+    elif _about(run.settings, case) != _about(entry.settings["paper"], case):
         found.append("changed settings")
     if not entry.as_published:
         found.append("scaled down")
@@ -117,13 +115,11 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     return found
 
 
-def _about(settings: Mapping[str, Any], case: str, apart: set[str]) -> dict[str, Any]:
-    """Return the settings that bear on a case, its own out of those that list the cases."""
-    return {
-        key: value[case] if isinstance(value, Mapping) and case in value else value
-        for key, value in settings.items()
-        if key not in apart
-    }
+def _about(settings: Mapping[str, Any], case: str) -> dict[str, Any]:
+    """Return the settings that bear on a case: those of all cases, and its own."""
+    shared = {key: value for key, value in settings.items() if key not in (*HOW, "cases")}
+    own = settings.get("cases", {}).get(case, {})
+    return shared | {key: value for key, value in own.items() if key not in HOW}
 
 
 @dataclass(frozen=True)

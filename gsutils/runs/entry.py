@@ -1,4 +1,4 @@
-"""What every experiment has in common: two sizes, settings, the paper's numbers, a record.
+"""What every experiment has in common: cases in two sizes, the paper's numbers, a record.
 
 >>> chosen_size("paper")
 'paper'
@@ -10,16 +10,19 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import torch
 
 from gsutils.runs import records, sweep
+from gsutils.runs.case import changed, to_json
 from gsutils.runs.jobs import SEPARATOR, Job, Outcome, merged
-from gsutils.runs.settings import changed
 from gsutils.seeding import check_seeds
 
 SIZES = ("quick", "paper")
+Rows = Mapping[str, Mapping[str, list[Any]]]
 
-__all__ = ["SIZES", "Entry", "Job", "Outcome", "chosen_size"]
+__all__ = ["SIZES", "Entry", "Rows", "Trained", "chosen_size"]
 
 
 def chosen_size(size: str | None = None) -> str:
@@ -34,6 +37,23 @@ def chosen_size(size: str | None = None) -> str:
     return size
 
 
+class Trained(Protocol):
+    """What the training of a case returns; experiments add what their chapters look at."""
+
+    @property
+    def data(self) -> Mapping[str, str]:
+        """The "name" of the data, and hashes of what they hold."""
+
+    def metrics(self) -> Rows:
+        """Return what a record holds: part of the case -> metric -> one value per seed.
+
+        The part "" is the case itself; another is recorded as "case, part".
+        """
+
+    def curves(self) -> Rows:
+        """Return the curves likewise, see :class:`gsutils.runs.jobs.Outcome`."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """One figure or table.
@@ -42,9 +62,9 @@ class Entry:
         name: what the command line calls it.
         title: what it is, in a line.
         chapter: the chapter's stem, such as "01-clever-hans".
-        settings: size -> the settings, JSON values, "seeds" among them.
-        cases: maps the settings to the cases that are run one by one.
-        run: does a :class:`Job`, one case with some seeds.
+        cases: size -> name -> case, a frozen dataclass that holds every number of one training.
+        seeds: size -> seeds.
+        run: trains a case: ``run(case, seeds, device, checkpoint)``.
         paper: case -> metric -> (mean, std or None), accuracies as fractions.
         selection: how the hyper-parameters were chosen.
         together: types of device on which one job takes all seeds of a case, batched; elsewhere
@@ -56,13 +76,41 @@ class Entry:
     name: str
     title: str
     chapter: str
-    settings: Mapping[str, Mapping[str, Any]]
-    cases: Callable[[Mapping[str, Any]], Sequence[str]]
-    run: Callable[[Job], Outcome]
+    cases: Mapping[str, Mapping[str, Any]]
+    seeds: Mapping[str, Sequence[int]]
+    run: Callable[..., Any]
     paper: Mapping[str, Mapping[str, tuple[float, float | None]]]
     selection: str
     together: tuple[str, ...] = ("cpu", "cuda")
     as_published: bool = True
+
+    @property
+    def settings(self) -> dict[str, dict[str, Any]]:
+        """Size -> the settings as a record holds them: "seeds", and the "cases" as tables."""
+        return {size: _table(self.cases[size], self.seeds[size]) for size in self.cases}
+
+    def train(
+        self,
+        size: str | None = None,
+        seeds: Iterable[int] | None = None,
+        cases: Iterable[str] | None = None,
+        device: str | torch.device = "auto",
+        settings: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Train cases in this process, one after the other, and return what came of each.
+
+        Args:
+            size: "quick" or "paper"; default :func:`chosen_size`.
+            seeds: default: the entry's.
+            cases: default: all.
+            device: "auto", "cpu" or "cuda".
+            settings: what to change, see :func:`gsutils.runs.case.changed`.
+
+        Raises:
+            ValueError: an unknown size, case, setting or device.
+        """
+        chosen, seeds = self._chosen(size, seeds, cases, settings or {})
+        return {name: self.run(case, seeds, device, None) for name, case in chosen.items()}
 
     def record(
         self,
@@ -76,14 +124,13 @@ class Entry:
         """Run the entry and return its record, not yet saved.
 
         The record's wall time is the sum of the seconds of its jobs, however many of them ran
-        side by side and whenever they ran. Where cases were left out, its settings name the
-        others as "only".
+        side by side and whenever they ran. Its settings hold the cases that ran.
 
         Args:
             size: "quick" or "paper"; default :func:`chosen_size`.
-            seeds: default: the settings' own.
+            seeds: default: the entry's.
             device: "auto", "cpu" or "cuda".
-            settings: what to change, see :func:`gsutils.runs.settings.changed`.
+            settings: what to change, see :func:`gsutils.runs.case.changed`.
             cases: which of the entry's cases; default: all.
             keep: folder for what jobs have finished; what is there is not run again.
 
@@ -115,6 +162,22 @@ class Entry:
         sweep.forget(plan.jobs)
         return path
 
+    def _chosen(
+        self,
+        size: str | None,
+        seeds: Iterable[int] | None,
+        cases: Iterable[str] | None,
+        settings: Mapping[str, Any],
+    ) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """Return the cases to train, by name, and the seeds."""
+        size = chosen_size(size)
+        every = self.cases[size]
+        names = list(every) if cases is None else list(dict.fromkeys(cases))
+        if not names or set(names) - set(every):
+            raise ValueError(f"cases must be some of {', '.join(every)}, got {names}")
+        chosen = changed({name: every[name] for name in names}, settings)
+        return chosen, check_seeds(self.seeds[size] if seeds is None else seeds)
+
     def _plan(
         self,
         size: str | None = None,
@@ -124,39 +187,44 @@ class Entry:
         cases: Iterable[str] | None = None,
         keep: Path | None = None,
     ) -> "_Plan":
-        size, settings = chosen_size(size), dict(settings or {})
-        used = changed(self.settings, size, settings)
-        usual = used.pop("seeds")
-        chosen = check_seeds(usual if seeds is None else seeds)
-        all_cases = list(self.cases(used))
-        left = all_cases if cases is None else list(dict.fromkeys(cases))
-        if not left or set(left) - set(all_cases):
-            raise ValueError(f"cases must be some of {', '.join(all_cases)}, got {left}")
+        size, settings = chosen_size(size), settings or {}
+        chosen, seeds = self._chosen(size, seeds, cases, settings)
         place = sweep.ask_worker(device)
         words = [f"--size {size}"]
         words += [] if device == "auto" else [f"--device {device}"]
-        words += ["--cases " + shlex.join(left)] if left != all_cases else []
+        words += ["--cases " + shlex.join(chosen)] if len(chosen) < len(self.cases[size]) else []
         words += [
             "--set " + shlex.quote(f"{k}={json.dumps(v, ensure_ascii=False)}")
             for k, v in settings.items()
         ]
-        if list(chosen) != usual:
-            words.append("--seeds " + ",".join(map(str, chosen)))
-        groups = [chosen] if place.device.type in self.together else [(seed,) for seed in chosen]
-        same = [self.name, used, place.name, place.versions, sweep.code() if keep else None]
+        if list(seeds) != list(self.seeds[size]):
+            words.append("--seeds " + ",".join(map(str, seeds)))
+        groups = [seeds] if place.device.type in self.together else [(seed,) for seed in seeds]
+        same = [self.name, place.name, place.versions, sweep.code() if keep else None]
         jobs = []
-        for case in left:
+        for name, case in chosen.items():
             for group in groups:
-                folder = keep / f"{self.name}-{sweep.key(*same, case, group)}" if keep else None
-                jobs.append(Job(used, case, group, place.device, folder))
-        return _Plan(
-            self,
-            size,
-            used | {"seeds": list(chosen)} | ({"only": left} if left != all_cases else {}),
-            place,
-            jobs,
-            f"python -m gsutils run {self.name} " + " ".join(words),
-        )
+                key = sweep.key(*same, name, to_json(case), group)
+                folder = keep / f"{self.name}-{key}" if keep else None
+                jobs.append(Job(case, name, group, place.device, folder))
+        command = f"python -m gsutils run {self.name} " + " ".join(words)
+        return _Plan(self, size, _table(chosen, seeds), place, jobs, command)
+
+    def measure(self, job: Job) -> Outcome:
+        """Do a job: train its case and return what a record holds of it."""
+        trained = self.run(job.settings, job.seeds, job.device, job.file("training.pt"))
+
+        def named(rows: Rows) -> dict[str, dict[str, list[Any]]]:
+            return {
+                f"{job.case}, {part}" if part else job.case: dict(values)
+                for part, values in rows.items()
+            }
+
+        return Outcome(named(trained.metrics()), dict(trained.data), named(trained.curves()))
+
+
+def _table(cases: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:
+    return {"cases": {name: to_json(case) for name, case in cases.items()}, "seeds": list(seeds)}
 
 
 @dataclass(frozen=True)
@@ -173,7 +241,7 @@ class _Plan:
     def run(self) -> records.Run:
         """Do what is not done yet, and return the record."""
         commit = records.commit()
-        finished = sweep.sweep(self.entry.run, self.jobs, self.entry.name)
+        finished = sweep.sweep(self.entry.measure, self.jobs, self.entry.name)
         outcome = merged(one.outcome for one in finished)
         devices = dict.fromkeys(one.device for one in finished)
         return records.Run(

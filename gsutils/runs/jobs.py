@@ -9,7 +9,7 @@
 ({'sd': {'x': [7.0, 8.0]}}, {'sd': {'step': [0], 'x': [[7.0, 8.0]]}})
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,14 @@ class Job:
     """What one call of an entry's run function does.
 
     Attributes:
-        settings: those of the run without its seeds.
-        case: which of the entry's cases.
+        settings: the case, as a record's settings hold it.
+        case: its name.
         seeds: one run each.
         device: where.
         folder: for files that let the job go on after it was killed; None: nothing is kept.
     """
 
-    settings: Mapping[str, Any]
+    settings: Any
     case: str
     seeds: tuple[int, ...]
     device: torch.device

@@ -4,12 +4,11 @@ The runs of a model (see :mod:`gsutils.nets`) share nothing but the program: the
 losses is differentiated once, and learning rate and weight decay may differ from run to run.
 
 >>> import torch
->>> from gsutils import losses, nets
+>>> from gsutils import methods, nets
 >>> from gsutils.train import SGD
 >>> X, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([-1.0, 1.0])
 >>> net = nets.MLP((1, 8, 1), seeds=range(2))
->>> history = fit(net, lambda logits, step: losses.logistic(logits, y), X, steps=50,
-...               optimizer=SGD(lr=0.5))
+>>> history = fit(net, methods.ERM(), X, batch=methods.Batch(y), steps=50, optimizer=SGD(lr=0.5))
 >>> bool((history["loss"][-1] < history["loss"][0]).all())
 True
 """
@@ -24,6 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gsutils import methods
 from gsutils.progress import track
 from gsutils.train import checkpoints
 from gsutils.train.devices import check_precision
@@ -84,9 +84,12 @@ def chunks(X: Tensor, size: int = 1000) -> list[Chunk]:
 
 def fit(
     model: nn.Module,
-    loss: Loss,
+    loss: Loss | methods.ERM,
     X: Tensor | Sequence[Chunk],
     *,
+    batch: methods.Batch | None = None,
+    state: methods.State | None = None,
+    first_step: int = 0,
     precision: str = "float32",
     **options: Any,
 ) -> History:
@@ -95,9 +98,13 @@ def fit(
     Args:
         model: maps X to logits (runs, n); all its parameters have the run axis first. It is
             trained in place and left in evaluation mode.
-        loss: maps (logits, step) to one loss per run, (runs,).
+        loss: a method of :mod:`gsutils.methods`; or a function that maps (logits, step) to one
+            loss per run, (runs,).
         X: the inputs, (n, d) or (runs, n, d), on the model's device; or :func:`chunks` of them,
             for an :class:`gsutils.nets.MLP` without batch normalisation.
+        batch: labels and groups of the rows of X, which a method needs.
+        state: what the method carries from step to step; default: its start.
+        first_step: what the method is told in place of step 0, where training goes on.
         precision: "float32", or "bfloat16" for the products alone (weights stay float32).
         options: those of :func:`minimise`.
 
@@ -109,6 +116,10 @@ def fit(
         TrainingDiverged: a loss is not finite.
     """
     check_precision(precision)
+    if isinstance(loss, methods.ERM):
+        if batch is None:
+            raise ValueError(f"{loss.title} needs the batch: batch=methods.Batch(y=...)")
+        state = loss.start(batch.y) if state is None else state
     weight = next(model.parameters())
     reduced = precision == "bfloat16"
     if isinstance(X, Tensor):
@@ -123,14 +134,22 @@ def fit(
                 logits = model(inputs)
             else:
                 logits = torch.cat([model(chunk.X, chunk.columns) for chunk in X], -1)
-        values = loss(logits.to(weight.dtype), step)
+        logits = logits.to(weight.dtype)
+        if isinstance(loss, methods.ERM):
+            assert batch is not None
+            assert state is not None
+            number = step + first_step
+            of_method = loss.loss(logits, batch, number, state)
+            values = methods.objective(loss, model, of_method, number)
+        else:
+            values = loss(logits, step)
         if values.shape != weight.shape[:1]:
             raise ValueError(
                 f"loss must return one value per run, ({len(weight)},), got {tuple(values.shape)}"
             )
         return values
 
-    return minimise(model, value, **options)
+    return minimise(model, value, state=state, **options)
 
 
 def minimise(

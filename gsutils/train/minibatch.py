@@ -196,7 +196,7 @@ def fit_images(
         with torch.autocast(batch.X.device.type, torch.bfloat16, precision == "bfloat16"):
             logits = forward(batch.X)
         of = methods.Batch(batch.y, index=batch.index)
-        return methods.objective(method, model, of, state)(logits.float(), step)
+        return methods.objective(method, model, method.loss(logits.float(), of, step, state), step)
 
     every = (record_every or epochs) * len(data)
     return minimise(

@@ -1,5 +1,7 @@
 """Chapter 1."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn.functional import softplus
@@ -21,7 +23,7 @@ def compare_two_moons(names):
 
 def compare_train(names):
     for name in ("plain", "sd"):
-        trained = two_moons.train_case(two_moons.CASES[name], seeds=[3, 8], steps=40)
+        trained = two_moons.train(replace(two_moons.CASES[name], steps=40), seeds=[3, 8])
         for run, seed in enumerate(trained.model.seeds):
             network = MLP((2, 500, 1), range(10)).single(seed)  # the weights before training
             X, y = (torch.from_numpy(a[run]).float() for a in (trained.X, trained.y))

@@ -1,5 +1,7 @@
 """Chapter 5."""
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.special import expit
 
@@ -45,7 +47,7 @@ def compare_minimiser(names):
 def compare_training(names):
     for name in ("plain", "sd"):
         case = two_moons.CASES[name]
-        trained = two_moons.train_case(case, seeds=[2], steps=40)
+        trained = two_moons.train(replace(case, steps=40), seeds=[2])
         start = nets.MLP((2, 500, 1), [2])
         weights = [p.data[0].numpy().T for p in start.parameters()]
         X, y = trained.X[0], trained.y[0]

@@ -67,7 +67,7 @@ def draw_two_moons(axes: Sequence[Axes], trained: two_moons.Trained) -> None:
 
     Args:
         axes: two axes.
-        trained: from :func:`gsutils.experiments.two_moons.train_case`.
+        trained: from :func:`gsutils.experiments.two_moons.train`.
     """
     plane, shares = axes
     X, y, distances = trained.X[0], trained.y[0], trained.distances[0]
@@ -95,5 +95,5 @@ def draw_two_moons(axes: Sequence[Axes], trained: two_moons.Trained) -> None:
 def _train_and_draw(
     axes: Sequence[Axes], delta: float, lam: float, weight_decay: float, steps: int
 ) -> None:
-    case = two_moons.Case("two moons", delta=delta, lam=lam, weight_decay=weight_decay)
-    draw_two_moons(axes, two_moons.train_case(case, seeds=[0], steps=steps))
+    case = two_moons.Case("two moons", steps, delta, lam, weight_decay)
+    draw_two_moons(axes, two_moons.train(case, seeds=[0]))
