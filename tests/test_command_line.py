@@ -16,7 +16,7 @@ from gsutils.__main__ import main
 from gsutils.experiments import ENTRIES
 from gsutils.runs import records
 
-TINY = ["--seeds", "0", "--set", 'steps={"plain": 5}', "--device", "cpu"]
+TINY = ["--seeds", "0", "--set", "steps=5", "--cases", "plain", "--device", "cpu"]
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +69,7 @@ def test_show_prints_both_sizes_the_cases_and_the_papers_numbers(capsys):
     assert "sd, test accuracy: 0.684 ± 0.012" in shown
     assert main(["show", "regularisers"]) == 0
     shown = capsys.readouterr().out
-    assert "\n  steps.weight decay = 10000\n" in shown
+    assert "\n  cases.weight decay.steps = 10000\n" in shown
     assert "\n  cases: plain, longer, weight decay," in shown
 
 
@@ -80,7 +80,7 @@ def test_run_stores_a_record_whose_command_gives_the_same_record(tmp_path, capsy
     assert main(["run", "figure1", *TINY, "--out", str(tmp_path)]) == 0
     (path,) = tmp_path.glob("*.json")
     run = records.read(path)
-    assert run.settings["steps"] == {"plain": 5}
+    assert {name: case["steps"] for name, case in run.settings["cases"].items()} == {"plain": 5}
     assert run.seeds == [0]
     words = shlex.split(run.command)[3:]
     assert main([*words, "--out", str(tmp_path / "again")]) == 0
@@ -103,8 +103,8 @@ def test_run_ends_with_ours_beside_the_papers_and_a_verdict(demo, tmp_path, caps
 @pytest.mark.parametrize(
     ("words", "changes"),
     [
-        (["--set", "steps.plain=7"], {"steps.plain": 7}),
-        (["--set", "steps.plain=7", "--set", "steps.sd=8"], {"steps.plain": 7, "steps.sd": 8}),
+        (["--set", "plain.steps=7"], {"plain.steps": 7}),
+        (["--set", "plain.steps=7", "--set", "sd.steps=8"], {"plain.steps": 7, "sd.steps": 8}),
         (["--cases", "sd", "plain"], {}),
         (["--jobs", "2"], {}),
         (["--fresh"], {}),
@@ -118,7 +118,7 @@ def test_options_reach_the_entry(words, changes, monkeypatch):
         raise ValueError("that is enough")
 
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr("gsutils.experiments.Entry.save", save)
+    monkeypatch.setattr("gsutils.runs.entry.Entry.save", save)
     assert main(["run", "figure1", *words]) == 1
     assert seen["settings"] == changes
     assert seen["fresh"] == ("--fresh" in words)
@@ -132,7 +132,7 @@ def test_processes_share_the_threads_unless_the_environment_says(monkeypatch):
     def save(self, **arguments):
         raise ValueError("that is enough")
 
-    monkeypatch.setattr("gsutils.experiments.Entry.save", save)
+    monkeypatch.setattr("gsutils.runs.entry.Entry.save", save)
     monkeypatch.setattr(torch, "set_num_threads", asked.append)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
@@ -147,15 +147,16 @@ def test_processes_share_the_threads_unless_the_environment_says(monkeypatch):
     ("words", "message"),
     [
         (["show", "figure9"], "no experiment is called 'figure9'"),
-        (["run", "figure1", "--set", "step=3"], "there is no setting 'step'; there is steps"),
-        (["run", "figure1", "--set", "steps.plane=3"], "steps has no setting 'plane'; there is"),
-        (["run", "figure1", "--set", 'steps={"plane": 3}'], "steps has no setting 'plane'"),
-        (["run", "figure1", "--set", "steps.plain.x=3"], "steps.plain has no setting 'x'"),
-        (["run", "figure1", "--set", "steps=3"], "steps must be settings of overlap, plain, sd"),
-        (["run", "figure1", "--set", "steps.plain=2.5"], "steps.plain must be an integer, got 2.5"),
-        (["run", "figure1", "--set", "steps.plain=many"], "must be an integer, got 'many'"),
-        (["run", "figure1", "--set", "steps.plain=true"], "must be an integer, got True"),
-        (["run", "figure1", "--set", "steps.plain=null"], "must be an integer, got None"),
+        (["run", "figure1", "--set", "step=3"], "there is no setting 'step'; there is"),
+        (["run", "figure1", "--set", "plane.steps=3"], "there is no setting 'plane.steps'; there"),
+        (["run", "figure1", "--set", "plain.step=3"], "there is no setting 'plain.step'; there is"),
+        (["run", "figure1", "--set", "steps.x=3"], "there is no setting 'steps.x'; there is"),
+        (["run", "figure1", "--set", "plain.steps=2.5"], "plain.steps must be an integer, got 2.5"),
+        (["run", "figure1", "--set", "plain.steps=many"], "must be an integer, got 'many'"),
+        (["run", "figure1", "--set", "steps=true"], "must be an integer, got True"),
+        (["run", "figure1", "--set", "steps=null"], "must be an integer, got None"),
+        (["run", "figure1", "--set", "hidden=5"], "hidden must be a list, each an integer, got 5"),
+        (["run", "figure1", "--set", "lam=NaN"], "lam must be a finite number, got nan"),
         (["run", "figure1", "--set", "seeds=[1]"], "--seeds chooses the seeds"),
         (["run", "figure5", "--set", "delta=NaN"], "delta must be a number, got nan"),
         (["run", "figure5", "--set", "strengths=2"], "strengths must be a list such as"),

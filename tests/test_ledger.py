@@ -9,22 +9,35 @@ from conftest import ROOT
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ttest_ind_from_stats
+from test_sweeps import Case
 from test_sweeps import entry as demo_entry
 
 from gsutils.__main__ import main
 from gsutils.experiments import ENTRIES
 from gsutils.ledger import claims, verdicts
 from gsutils.runs import records
+from gsutils.runs.case import to_json
 from gsutils.runs.records import Run
 
 PAPER = (0.70, 0.01)
 WIDE = "undecided: the seeds spread too widely"
-PUBLISHED = {"steps": 9, "lr": {"a": 0.1, "b": 0.2}, "precision": "auto", "seeds": [0, 1, 2]}
+CASES = {"a": Case(steps=9, lr=0.1), "b": Case(steps=9, lr=0.2)}
 ENTRY = demo_entry(
     None,
-    settings={"quick": PUBLISHED | {"steps": 3}, "paper": PUBLISHED},
+    cases={"quick": {"a": Case(), "b": Case()}, "paper": CASES},
+    seeds={"quick": [0], "paper": [0, 1, 2]},
     paper={"a": {"test accuracy": PAPER, "entropy": (0.41, None)}, "b": {"x": (1.0, 0.1)}},
 )
+
+
+def ran(*names, seeds=(0, 1, 2), **changes):
+    """The settings of a record of some cases, with changes of the first."""
+    cases = {name: to_json(CASES[name]) for name in names}
+    cases[names[0]] |= changes
+    return {"cases": cases, "seeds": list(seeds)}
+
+
+PUBLISHED = ran("a", "b")
 
 
 def run(**changes):
@@ -103,14 +116,14 @@ def test_a_verdict_follows_its_definition(values, paper, accuracy, expected):
     ("changes", "obstacles"),
     [
         ({}, []),
-        ({"seeds": [5, 6, 7], "settings": PUBLISHED | {"seeds": [5, 6, 7]}}, []),
-        ({"settings": PUBLISHED | {"only": ["a"]}}, []),
-        ({"settings": PUBLISHED | {"precision": "float32"}}, []),
-        ({"settings": PUBLISHED | {"lr": {"a": 0.1}}}, []),
-        ({"settings": PUBLISHED | {"lr": {"a": 0.1, "b": 0.9}}}, []),
-        ({"settings": PUBLISHED | {"lr": {"a": 0.3, "b": 0.2}}}, ["changed settings"]),
-        ({"settings": PUBLISHED | {"steps": 8}}, ["changed settings"]),
-        ({"settings": {k: v for k, v in PUBLISHED.items() if k != "steps"}}, ["changed settings"]),
+        ({"seeds": [5, 6, 7], "settings": ran("a", "b", seeds=(5, 6, 7))}, []),
+        ({"settings": ran("a")}, []),
+        ({"settings": ran("a", "b", precision="float32")}, []),
+        ({"settings": ran("b", "a", lr=0.9)}, []),
+        ({"settings": ran("a", "b", lr=0.3)}, ["changed settings"]),
+        ({"settings": ran("a", steps=8)}, ["changed settings"]),
+        ({"settings": ran("b")}, ["changed settings"]),
+        ({"settings": {"steps": 9, "seeds": [0, 1, 2]}}, ["changed settings"]),
         ({"size": "quick"}, ["quick size"]),
         ({"data": {"name": "CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
         ({"data": {"name": "CIFAR-2 of CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
@@ -215,13 +228,19 @@ def test_runs_of_some_cases_each_decide_together_if_nothing_else_differs():
     claim = claims.CLAIMS[0]
 
     def part(case, **changes):
+        published = ENTRIES["figure1"].settings["paper"]["cases"]
+        settings = {"cases": {case: published[case]}, "seeds": [0, 1, 2]}
         whole = {"metrics": {case: {"input margin": [1.0, 2.0, 3.0]}}, "experiment": "figure1"}
-        return run(**whole | {"settings": PUBLISHED | {"only": [case]}} | changes)
+        return run(**whole | {"settings": settings} | changes)
 
     sd, plain = part("sd"), part("plain")
     assert claim.deciding([sd, plain]) == [sd, plain]
     assert set(claims.joined([sd, plain]).metrics) == {"sd", "plain"}
-    for changes in ({"seeds": [3, 4, 5]}, {"settings": {"steps": 8}}, {"data": {"name": "copy"}}):
+    for changes in (
+        {"seeds": [3, 4, 5]},
+        {"settings": {"cases": {"plain": {"steps": 8}}}},
+        {"data": {"name": "copy"}},
+    ):
         assert claim.deciding([sd, part("plain", **changes)]) == []
 
 

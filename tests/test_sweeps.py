@@ -13,7 +13,8 @@ import torch
 from gsutils import losses
 from gsutils.experiments import ENTRIES
 from gsutils.runs import records, sweep
-from gsutils.runs.entry import Entry, Job, Outcome
+from gsutils.runs.entry import Entry
+from gsutils.runs.jobs import Job, Outcome
 from gsutils.train import checkpoints
 
 torch.set_num_threads(1)
@@ -23,14 +24,28 @@ SEEDS = [3, 1]
 CPU = torch.device("cpu")
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    steps: int = 3
+    lr: float = 0.1
+    precision: str = "auto"
+
+
+class Demo(Entry):
+    """An entry whose ``run`` does a whole job."""
+
+    def measure(self, job):
+        return self.run(job)
+
+
 def entry(run, **changes):
-    settings = {"steps": 3, "seeds": [0]}
+    sizes, cases = ("quick", "paper"), {"a": Case(), "b": Case()}
     fields = {
         "name": "demo", "title": "A demonstration", "chapter": "01-clever-hans",
-        "settings": {"quick": settings, "paper": settings}, "cases": lambda settings: ["a", "b"],
+        "cases": dict.fromkeys(sizes, cases), "seeds": dict.fromkeys(sizes, (0,)),
         "run": run, "paper": {}, "selection": "none", "together": (),
     }  # fmt: skip
-    return Entry(**fields | changes)
+    return Demo(**fields | changes)
 
 
 def outcome(job, **changes):
@@ -117,7 +132,7 @@ def test_seeds_together_are_one_job_and_apart_one_each(counted):
 def test_a_job_does_not_see_the_seeds_of_others():
     seen = []
     entry(lambda job: seen.append(job) or outcome(job)).record(seeds=[4, 2])
-    assert all(job.settings == {"steps": 3} for job in seen)
+    assert all(job.settings == Case() for job in seen)
     assert [job.file("a.pt") for job in seen] == [None] * 4
 
 
@@ -125,10 +140,10 @@ def test_some_cases_can_be_run_and_the_record_names_them(counted):
     demo, done = counted
     run = demo.record(cases=["b"])
     assert done == [("b", 0)]
-    assert run.settings["only"] == ["b"]
+    assert list(run.settings["cases"]) == ["b"]
     assert run.command == "python -m gsutils run demo --size quick --cases b"
     assert run.name != demo.record().name
-    assert "only" not in demo.record(cases=["a", "b"]).settings
+    assert "--cases" not in demo.record(cases=["a", "b"]).command
 
 
 def test_hashes_of_several_data_sets_say_whose_they_are():
@@ -219,7 +234,7 @@ def test_what_has_finished_is_not_run_again_and_is_forgotten_once_saved(tmp_path
 
 def test_a_training_that_was_stopped_in_its_middle_ends_bit_for_bit_the_same(tmp_path, monkeypatch):
     demo = ENTRIES["regularisers"]
-    arguments = {"cases": ["dropout"], "seeds": [0, 1], "settings": {"steps.dropout": 12}}
+    arguments = {"cases": ["dropout"], "seeds": [0, 1], "settings": {"steps": 12}}
     whole = demo.record("quick", **arguments)
     monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)
     logistic, calls = losses.logistic, []

@@ -17,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from gsutils.ledger.verdicts import HOW
+from gsutils.experiments import ENTRIES
+from gsutils.ledger.verdicts import changed_settings
 from gsutils.runs.records import Run
 
 Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
@@ -45,13 +46,14 @@ class Claim:
     def deciding(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs that decide together; an empty list if none can.
 
-        They have the published size, equal settings, data and seeds, and the most seeds; each may
-        have some of the cases.
+        They have the published size, equal data and seeds, and the most seeds. Each may have some
+        of the cases, if those have the entry's settings; a run with others decides alone.
         """
         alike = defaultdict(list)
         for run in runs:
             if (run.experiment, run.size) == (self.entry, "paper"):
-                settings = {key: value for key, value in run.settings.items() if key not in HOW}
+                published = not any(changed_settings(ENTRIES[self.entry], run))
+                settings = {} if published else run.settings
                 alike[json.dumps([settings, run.data, run.seeds], sort_keys=True)].append(run)
         able = []
         for parts in alike.values():

@@ -115,6 +115,13 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     return found
 
 
+def changed_settings(entry: Entry, run: Run) -> list[str]:
+    """Return the cases of a run whose settings are not the entry's for the published size."""
+    published = entry.settings["paper"]
+    cases = run.settings.get("cases", {"": {}})
+    return [case for case in cases if _about(run.settings, case) != _about(published, case)]
+
+
 def _about(settings: Mapping[str, Any], case: str) -> dict[str, Any]:
     """Return the settings that bear on a case: those of all cases, and its own."""
     shared = {key: value for key, value in settings.items() if key not in (*HOW, "cases")}

@@ -64,9 +64,9 @@ def from_json(kind: type[C], table: Any, where: str = "") -> C:
     if not isinstance(table, Mapping):
         raise ValueError(f"{where or 'a case'} must be a table of {_names(kind)}, got {table!r}")
     hooks: dict[Any, Any] = {int: _integer, float: _number, methods.ERM: _method}
-    config = dacite.Config(strict=True, cast=[tuple], type_hooks=hooks)
+    config = dacite.Config(strict=True, type_hooks=hooks)
     try:
-        return dacite.from_dict(kind, table, config)
+        return dacite.from_dict(kind, _tuples(table), config)
     except dacite.UnexpectedDataError as error:
         unknown = ", ".join(sorted(f"{path}{key}" for key in error.keys))
         raise ValueError(f"there is no setting {unknown}; there is {_names(kind)}") from None
@@ -136,6 +136,13 @@ def _words(kind: Any) -> str:
     return (
         f"a table of {_names(kind)}" if isinstance(kind, type) and is_dataclass(kind) else str(kind)
     )
+
+
+def _tuples(value: Any) -> Any:
+    """Return what JSON has with tuples for its lists."""
+    if isinstance(value, Mapping):
+        return {key: _tuples(item) for key, item in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, (list, tuple)) else value
 
 
 def _integer(value: Any) -> int:
