@@ -64,7 +64,9 @@ class Boards:
         """Return some of the boards."""
         return Boards(self.pieces[chosen], self.y[chosen], self.arrow[chosen])
 
-    def with_arrows(self, agreement: float | np.ndarray | None, seed: int = 0) -> "Boards":
+    def with_arrows(
+        self, agreement: float | np.ndarray | None, seed: int = 0, name: str = "arrows"
+    ) -> "Boards":
         """Print other arrows on the same positions.
 
         Args:
@@ -72,6 +74,7 @@ class Boards:
                 or one for each; None: no arrows.
             seed: draws which are wrong. With the same seed, a higher agreement turns some of the
                 wrong arrows round and leaves the others as they are.
+            name: of the stream; arrows on other boards come from a stream of their own.
 
         Raises:
             ValueError: the agreement is no probability.
@@ -79,17 +82,17 @@ class Boards:
         if agreement is None:
             return replace(self, arrow=np.zeros_like(self.y))
         _check_shares("agreement", agreement)
-        right = stream(seed, "arrows").random(len(self)) < agreement
+        right = stream(seed, name).random(len(self)) < agreement
         return replace(self, arrow=np.where(right, self.y, -self.y))
 
-    def misprinted(self, share: float, seed: int = 0) -> "Boards":
-        """Turn a share of the labels round, drawn from a seed; positions and arrows stay.
+    def misprinted(self, share: float, seed: int = 0, name: str = "misprints") -> "Boards":
+        """Turn a share of the labels round, drawn from a seed's stream ``name``; arrows stay.
 
         Raises:
             ValueError: the share is not in [0, 1].
         """
         _check_shares("share", share)
-        wrong = stream(seed, "misprints").random(len(self)) < share
+        wrong = stream(seed, name).random(len(self)) < share
         return replace(self, y=np.where(wrong, -self.y, self.y))
 
     @cached_property

@@ -8,30 +8,43 @@ where arrows are right with probability q' is, for every network,
 
 .. math:: A(q') = q' A(1) + (1 - q') A(0).
 
->>> case = Case(boards=60, agreement=(1.0,), steps=40)
->>> run = train_case(case, seeds=[0, 1], validation=50, test=50)
+>>> case = Case(boards=60, agreement=(1.0,), steps=40, validation=50, test=50)
+>>> run = train(case, seeds=[0, 1])
 >>> bool((run.history["right arrows"][-1] > run.history["wrong arrows"][-1]).all())
 True
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import evaluate, methods, train
+from gsutils import evaluate, methods
+from gsutils import train as training
 from gsutils.data import boards
-from gsutils.experiments.red_arrows_settings import BOOKS, METHODS
+from gsutils.experiments._arrow_records import WORLDS, curve, in_world, methods_of, select
 from gsutils.nets import MLP, Pair
-from gsutils.runs import records
-from gsutils.runs.untyped import Job, Outcome, chosen_size
-from gsutils.runs.untyped import UntypedEntry as Entry
+from gsutils.runs.entry import Entry, Rows
 from gsutils.seeding import check_seeds
 
-WORLDS = {"right arrows": 1.0, "wrong arrows": 0.0, "no arrows": None}
+__all__ = [
+    "ENTRIES",
+    "WORLDS",
+    "Case",
+    "Prepared",
+    "Trained",
+    "curve",
+    "in_world",
+    "methods_of",
+    "prepare",
+    "select",
+    "train",
+    "worlds",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,35 +52,41 @@ class Case:
     """How one network is trained.
 
     Attributes:
-        method: a key of :data:`gsutils.methods.METHODS`; or "reweighted", ERM in which boards with
-            a right and boards with a wrong arrow weigh the same; or "augmented", ERM on every
-            board printed twice, with the arrow to either side.
-        options: fields of the method.
+        family: what the method is called in tables; cases of one family differ in options.
+        method: what is minimised.
+        told: what the method's groups are: the "books" of the boards, or whether their "arrows"
+            are right.
+        augmented: whether every board is printed twice, with the arrow to either side.
         boards: training boards, shared out evenly between the books.
         agreement: of each book, the probability that an arrow is right; empty: no arrows.
         misprints: share of the boards whose label is wrong; arrows agree with the printed label.
         steps: updates, full batch.
         lr: Adam's learning rate.
         hidden: hidden units.
+        validation: new boards of the same books, for each run.
+        test: boards that all runs and cases share.
     """
 
-    method: str = "erm"
-    options: Mapping[str, Any] = field(default_factory=dict)
+    family: str = "ERM"
+    method: methods.ERM = methods.ERM()
+    told: str = "arrows"
+    augmented: bool = False
     boards: int = 1000
-    agreement: Sequence[float] = (0.9,)
+    agreement: tuple[float, ...] = (0.9,)
     misprints: float = 0.0
     steps: int = 200
     lr: float = 0.01
     hidden: int = 64
+    validation: int = 500
+    test: int = 1000
 
     def __post_init__(self) -> None:
-        """Refuse an unknown method, and boards that cannot be shared out."""
-        known = (*methods.METHODS, "reweighted", "augmented")
-        if self.method not in known:
-            raise ValueError(f"method must be in {known}, got {self.method!r}")
+        """Refuse groups that there are not, and boards that cannot be shared out."""
+        if self.told not in ("books", "arrows"):
+            raise ValueError(f"told must be 'books' or 'arrows', got {self.told!r}")
         if self.boards < 1 or self.boards % self.books:
             raise ValueError(f"boards must be a multiple of {self.books} books, got {self.boards}")
-        if self.method == "augmented" and not self.agreement:
+        if self.augmented and not self.agreement:
             raise ValueError("augmented needs arrows to redraw: agreement is empty")
 
     @property
@@ -75,12 +94,9 @@ class Case:
         """The number of books."""
         return max(1, len(self.agreement))
 
-    @property
-    def objective(self) -> methods.ERM:
-        """The method with its options; group DRO that never moves its weights is reweighting."""
-        if self.method == "reweighted":
-            return methods.GroupDRO(eta=0.0, **self.options)
-        return methods.METHODS[self.method.replace("augmented", "erm")](**self.options)
+    def by_board(self, book: np.ndarray) -> np.ndarray | None:
+        """Return the probability that a board's arrow is right, (n,); None without arrows."""
+        return np.asarray(self.agreement)[book] if self.agreement else None
 
 
 @dataclass(frozen=True)
@@ -93,187 +109,217 @@ class Trained:
 
     case: Case
     model: nn.Module
-    history: train.History
+    history: training.History
+
+    @property
+    def data(self) -> dict[str, str]:
+        """What a record calls the data."""
+        return {"name": boards.NAME}
+
+    def metrics(self) -> Rows:
+        """Return the accuracies at the end."""
+        return {"": {f"{k} accuracy": v[-1].tolist() for k, v in self._accuracies().items()}}
+
+    def curves(self) -> Rows:
+        """Return the accuracies over time."""
+        drawn = {name: values.tolist() for name, values in self._accuracies().items()}
+        return {"": {"step": self.history.steps.tolist()} | drawn}
+
+    def _accuracies(self) -> dict[str, np.ndarray]:
+        return {name: m for name, m in self.history.metrics.items() if name != "loss"}
 
 
-def training_set(case: Case, seed: int) -> tuple[boards.Boards, np.ndarray, np.ndarray]:
-    """Return a run's boards, the book of each, and its group: 1 where the arrow is right, else 0.
+@dataclass(frozen=True)
+class Prepared:
+    """What a run is given: training boards, what the method is told of them, new boards.
+
+    Attributes:
+        train: the training boards, (n,).
+        book: of each, (n,).
+        group: of each, (n,): what the case says is told, the book or 1 where the arrow is right.
+        validation: new boards of the same books.
+    """
+
+    train: boards.Boards
+    book: np.ndarray
+    group: np.ndarray
+    validation: boards.Boards
+
+
+def prepare(case: Case, seed: int) -> Prepared:
+    """Return what a run is given; the test boards are :func:`worlds`.
 
     The positions of a seed are the first of one long row, whatever the arrows and the case.
     """
     positions = boards.draw(case.boards, seed).misprinted(case.misprints, seed)
-    size = case.boards // case.books
-    book = np.repeat(range(case.books), size)
-    drawn = positions.with_arrows(_by_board(case, book), seed)
-    if case.method == "augmented":
+    book = np.repeat(range(case.books), case.boards // case.books)
+    drawn = positions.with_arrows(case.by_board(book), seed)
+    if case.augmented:
         drawn = boards.joined([drawn.with_arrows(1.0), drawn.with_arrows(0.0)])
         book = np.tile(book, 2)
-    return drawn, book, (drawn.arrow == drawn.y).astype(np.int64)
+    group = book if case.told == "books" else (drawn.arrow == drawn.y).astype(np.int64)
+    new = boards.draw(case.validation, seed, "validation boards")
+    new = new.misprinted(case.misprints, seed, "validation misprints")
+    alike = np.arange(case.validation) % case.books
+    new = new.with_arrows(case.by_board(alike), seed, "validation arrows")
+    return Prepared(drawn, book, group, new)
 
 
-def train_case(
+def worlds(case: Case) -> dict[str, boards.Boards]:
+    """Return the boards of each of :data:`WORLDS`, the same positions for all runs and cases."""
+    positions = boards.draw(case.test, seed=0, name="test boards")
+    return {world: positions.with_arrows(agreement) for world, agreement in WORLDS.items()}
+
+
+def train(
     case: Case,
     seeds: Iterable[int],
-    validation: int = 500,
-    test: int = 1000,
     device: str | torch.device = "auto",
+    checkpoint: Path | None = None,
 ) -> Trained:
     """Train one network per seed; each seed draws its own books and weights.
 
     Args:
         case: how.
         seeds: one run each.
-        validation: new boards of the same books, for each run.
-        test: boards that all runs and cases share.
         device: "auto", "cpu" or "cuda".
+        checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
     """
-    seeds, where = check_seeds(seeds), train.resolve_device(device)
+    seeds, where = check_seeds(seeds), training.resolve_device(device)
 
     def tensor(arrays: Iterable[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(list(arrays))).to(where)
 
-    drawn, books, agrees = zip(*(training_set(case, seed) for seed in seeds))
-    X, y = tensor(d.flat for d in drawn), tensor(d.y for d in drawn)
-    group = tensor(books if case.method in ("irm", "vrex") else agrees)
-    held_out = [_validation(case, validation, seed) for seed in seeds]
-    sets = {
-        "train": (X, y),
-        "validation": (tensor(b.flat for b in held_out), tensor(b.y for b in held_out)),
-    }
-    positions = boards.draw(test, seed=0, name="test boards")
-    for world, agreement in WORLDS.items():
-        printed = positions.with_arrows(agreement)
-        sets[world] = tensor([printed.flat])[0], tensor([printed.y])[0]
+    def pair(parts: Iterable[boards.Boards]) -> tuple[Tensor, Tensor]:
+        parts = list(parts)
+        return tensor(part.flat for part in parts), tensor(part.y for part in parts)
 
-    widths, method = (X.shape[-1], case.hidden, 1), case.objective
+    runs = [prepare(case, seed) for seed in seeds]
+    X, y = pair(run.train for run in runs)
+    sets = {"train": (X, y), "validation": pair(run.validation for run in runs)}
+    for world, part in worlds(case).items():
+        sets[world] = torch.from_numpy(part.flat).to(where), torch.from_numpy(part.y).to(where)
+    widths, method = (X.shape[-1], case.hidden, 1), case.method
     model: nn.Module = MLP(widths, seeds)
     if method.networks == 2:
-        model = Pair(MLP(widths, [seed + 10_000 for seed in seeds]), model)
-    model.to(where)
-    batch, state = methods.Batch(y=y, group=group), method.start(y, groups=2)
-    history = train.fit(
-        model,
+        model = Pair(MLP(widths, seeds, role="weights of the biased network"), model)
+    group = tensor(run.group for run in runs)
+    history = training.fit(
+        model.to(where),
         method,
         X,
-        batch=batch,
+        batch=methods.Batch(y, group),
+        state=method.start(y, groups=2),
         steps=case.steps,
-        optimizer=train.Adam(case.lr),
+        optimizer=training.Adam(case.lr),
         measure=lambda net: {k: evaluate.accuracy(net(x), t) for k, (x, t) in sets.items()},
         record_at=[0, *np.geomspace(min(5, case.steps), case.steps, 10).astype(int)],
-        state=state,
-        title=f"{case.method}, {case.boards:,} boards",
+        checkpoint=checkpoint,
+        title=f"{case.family}, {case.boards:,} boards",
     )
     return Trained(case, model, history)
 
 
-def _by_board(case: Case, book: np.ndarray) -> np.ndarray | None:
-    """Return the probability that a board's arrow is right, (n,); None without arrows."""
-    return np.asarray(case.agreement)[book] if len(case.agreement) else None
+LAM = 1.0  # of SD in the entry "red-arrows", chosen by looking at test accuracies
+_TWO_BOOKS = (0.8, 0.98)
+Cases = dict[str, Case]
 
 
-def _validation(case: Case, size: int, seed: int) -> boards.Boards:
-    """Return new boards of a case's books, all books alike."""
-    positions = boards.draw(size, seed, "validation boards")
-    positions = positions.misprinted(case.misprints, seed + 10_000)
-    return positions.with_arrows(_by_board(case, np.arange(size) % case.books), seed + 10_000)
+def _books(common: Case, agreements: list[float], sizes: list[int]) -> Cases:
+    """Both methods: over q with 2,000 boards, over boards with q = 0.9 and without arrows."""
+    points: list[tuple[int, float | None]] = [(2000, q) for q in agreements]
+    points += [(n, 0.9) for n in sizes if n != 2000] + [(n, None) for n in sizes]
+    return {
+        f"{method.title}, {n} boards, " + ("no arrows" if q is None else f"q = {q:g}"): replace(
+            common, family=method.title, method=method, boards=n,
+            agreement=() if q is None else (q,),
+        )
+        for method in (methods.ERM(), methods.SD(lam=LAM))
+        for n, q in points
+    }  # fmt: skip
 
 
-def case_settings(settings: Mapping[str, Any], name: str) -> Case:
-    """Return one case out of an entry's settings."""
-    if name not in settings["cases"]:
-        raise ValueError(f"case must be in {tuple(settings['cases'])}, got {name!r}")
-    common = {key: settings[key] for key in ("steps", "lr", "hidden")}
-    return Case(**common | settings["cases"][name])
+Options = list[dict[str, Any]]
+Families = dict[str, tuple[type[methods.ERM], dict[str, Any], Options]]
 
 
-def measured(name: str, size: str | None = None, **arguments: Any) -> records.Run:
-    """Run an entry of :data:`ENTRIES` and return its record: see :meth:`Entry.record`."""
-    return ENTRIES[name].record(chosen_size(size), **arguments)
+def _grid(common: Case, families: Families) -> Cases:
+    """Each family with each of its options, which name its cases: method, fields, options."""
+    return {
+        ", ".join([family, *(f"{k} = {v:g}" for k, v in options.items())]): replace(
+            common, family=family, method=kind(**settled, **options), **fields
+        )
+        for family, (kind, fields, choices) in families.items()
+        for options in choices
+        for settled in [{"eta": 0.0} if family == "reweighting" else {}]
+    }
 
 
-def curve(run: records.Run, case: str, metric: str) -> np.ndarray:
-    """Return what a record holds of a case over time, (records, seeds)."""
-    return np.array(run.curves[case][metric])
+def _l2(*values: float) -> Options:
+    return [{"l2": value} for value in values]
 
 
-def in_world(run: records.Run, case: str, agreement: float) -> np.ndarray:
-    """Return a case's final accuracies (seeds,) where arrows are right with that probability."""
-    right, wrong = (np.array(run.metrics[case][f"{w} accuracy"]) for w in list(WORLDS)[:2])
-    return agreement * right + (1 - agreement) * wrong
+def _annealed(weights: Iterable[float], switches: Iterable[int]) -> Options:
+    return [{"weight": w, "switch": s} for w in weights for s in switches]
 
 
-def select(run: records.Run, method: str, rule: str) -> dict[str, np.ndarray]:
-    """Choose a method's options and stopping time for each seed, and return the accuracies there.
-
-    Args:
-        run: a record of the entry "red-arrows-methods".
-        method: of :func:`methods_of`.
-        rule: "validation", accuracy on new boards of the same books; or "test", the accuracy on
-            test boards whose arrows are right half of the time.
-
-    Returns:
-        "validation" and each of :data:`WORLDS`, (seeds,); and "case", what was chosen, (seeds,).
-
-    Raises:
-        ValueError: an unknown rule.
-    """
-    if rule not in ("validation", "test"):
-        raise ValueError(f"rule must be 'validation' or 'test', got {rule!r}")
-    cases = methods_of(run.settings)[method]
-    values = {
-        metric: np.concatenate([curve(run, case, metric) for case in cases])
-        for metric in ("validation", *WORLDS)
-    }  # (cases x records, seeds)
-    half = (values["right arrows"] + values["wrong arrows"]) / 2
-    best = (values["validation"] if rule == "validation" else half).argmax(0)
-    records = len(curve(run, cases[0], "validation"))
-    chosen = {metric: v[best, range(len(best))] for metric, v in values.items()}
-    return chosen | {"case": np.array(cases)[best // records]}
-
-
-def methods_of(settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the cases of each method; a case is called "method" or "method, options"."""
-    found: dict[str, list[str]] = {}
-    for case in settings["cases"]:
-        found.setdefault(case.split(",")[0], []).append(case)
-    return found
-
-
-def _run(job: Job) -> Outcome:
-    case, settings = case_settings(job.settings, job.case), job.settings
-    run = train_case(case, job.seeds, settings["validation"], settings["test"], job.device)
-    measures = {k: v for k, v in run.history.metrics.items() if k != "loss"}
-    metrics = {f"{name} accuracy": values[-1].tolist() for name, values in measures.items()}
-    curves = {"step": run.history.steps.tolist()} | {k: v.tolist() for k, v in measures.items()}
-    return Outcome({job.case: metrics}, {"name": boards.NAME}, {job.case: curves})
-
-
+_BOOKS = {"told": "books"}
+# Group DRO that never moves its weights is reweighting. The oracle has boards without arrows.
+_QUICK: Families = {
+    "ERM": (methods.ERM, {}, _l2(0.0, 1e-3)),
+    "SD": (methods.SD, {}, [{"lam": lam} for lam in (0.01, 0.1, 1.0)]),
+    "LfF": (methods.LfF, {}, [{"q": 0.3}, {"q": 0.7}]),
+    "IRM": (methods.IRM, _BOOKS, _annealed((10.0, 100.0), (20,))),
+    "V-REx": (methods.VREx, _BOOKS, _annealed((10.0, 100.0), (20,))),
+    "group DRO": (methods.GroupDRO, {}, [{"eta": 0.1} | l2 for l2 in _l2(0.0, 1e-3)]),
+    "reweighting": (methods.GroupDRO, {}, _l2(0.0, 1e-3)),
+    "augmentation": (methods.ERM, {"augmented": True}, [{}]),
+    "oracle": (methods.ERM, {"agreement": ()}, [{}]),
+}
+_PAPER: Families = _QUICK | {
+    "ERM": (methods.ERM, {}, _l2(0.0, 1e-3, 3e-3)),
+    "SD": (methods.SD, {}, [{"lam": lam} for lam in (0.001, 0.01, 0.1, 1.0, 10.0)]),
+    "LfF": (methods.LfF, {}, [{"q": q} | l2 for q in (0.3, 0.7) for l2 in _l2(0.0, 1e-3)]),
+    "IRM": (methods.IRM, _BOOKS, _annealed((10.0, 100.0), (20, 100))),
+    "V-REx": (methods.VREx, _BOOKS, _annealed((10.0, 100.0), (20, 100))),
+    "group DRO": (
+        methods.GroupDRO, {}, [{"eta": e} | l2 for e in (0.01, 0.1) for l2 in _l2(0.0, 1e-3)],
+    ),
+    "reweighting": (methods.GroupDRO, {}, _l2(0.0, 1e-3, 3e-3)),
+}  # fmt: skip
+# Learning rate, width and number of steps were chosen by us so that the rule is learned without
+# arrows.
+_SMALL, _LARGE = Case(steps=150), Case(steps=300, test=2000)
+_SIZES, _AGREEMENTS = [250, 500, 1000, 2000], [0.7, 0.9, 0.98, 1.0]
+_MORE = [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0]
 ENTRIES = {
-    name: Entry(
-        name=name,
-        title=title,
+    "red-arrows": Entry(
+        name="red-arrows",
+        title="Rook puzzles with red arrows: agreement, boards, training time; ERM and SD",
         chapter="11-friend-or-foe",
-        settings=settings,
-        cases=lambda settings: list(settings["cases"]),
-        run=_run,
+        cases={
+            "quick": _books(_SMALL, _AGREEMENTS, _SIZES),
+            "paper": _books(_LARGE, _MORE, [*_SIZES, 4000]),
+        },
+        seeds={"quick": range(3), "paper": range(10)},
+        run=train,
         paper={},
-        selection=selection,
-    )
-    for name, title, settings, selection in (
-        (
-            "red-arrows",
-            "Rook puzzles with red arrows: agreement, boards, training time; ERM and SD",
-            BOOKS,
-            "oracle-test",
-        ),
-        (
-            "red-arrows-methods",
-            "Rook puzzles with red arrows: nine methods and what they are told",
-            METHODS,
-            "none",
-        ),
-    )
+        selection="oracle-test",
+    ),
+    "red-arrows-methods": Entry(
+        name="red-arrows-methods",
+        title="Rook puzzles with red arrows: nine methods and what they are told",
+        chapter="11-friend-or-foe",
+        cases={
+            "quick": _grid(replace(_SMALL, boards=1000, agreement=_TWO_BOOKS), _QUICK),
+            "paper": _grid(replace(_LARGE, boards=2000, agreement=_TWO_BOOKS), _PAPER),
+        },
+        seeds={"quick": range(3), "paper": range(8)},
+        run=train,
+        paper={},
+        selection="none",
+    ),
 }

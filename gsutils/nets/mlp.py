@@ -33,12 +33,13 @@ class MLP(nn.Module):
 
     Args:
         widths: inputs, hidden widths, and 1, for example ``(2, 500, 1)``.
-        seeds: one per run; weights come from ``stream(seed, "weights")``.
+        seeds: one per run; weights come from ``stream(seed, role)``.
         parameterisation: "standard" or "ntk".
         init: of the standard parameterisation. "pytorch": weights and biases uniform on
             ±1/√fan_in, as in ``torch.nn.Linear``. "xavier": weights Xavier uniform, biases zero.
         batch_norm: normalise each hidden layer before its ReLU (standard only).
         dropout: share of hidden units dropped in training, in [0, 1).
+        role: name of the stream; a second network of the same seeds has another.
 
     Raises:
         ValueError: an unknown name, or a width, share or seed out of range.
@@ -53,6 +54,7 @@ class MLP(nn.Module):
         init: str = "pytorch",
         batch_norm: bool = False,
         dropout: float = 0.0,
+        role: str = "weights",
     ) -> None:
         super().__init__()
         self.widths, self.seeds = tuple(widths), check_seeds(seeds)
@@ -70,7 +72,7 @@ class MLP(nn.Module):
         if batch_norm and parameterisation == "ntk":
             raise ValueError("batch_norm has no place in the NTK parameterisation (Eq. 1)")
 
-        streams = [stream(seed, "weights") for seed in self.seeds]
+        streams = [stream(seed, role) for seed in self.seeds]
         weights, biases = [], []
         for fan_in, fan_out in zip(self.widths, self.widths[1:]):
             draws = [_draw(rng, fan_in, fan_out, parameterisation, init) for rng in streams]

@@ -1,5 +1,7 @@
 """Chapter 11."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -19,15 +21,9 @@ def compare_arrows(names):
 
 
 def compare_line(names):
-    settings = {
-        "cases": {
-            "ERM, tiny": {"method": "erm", "options": {}, "boards": 40, "agreement": [0.8]},
-        },
-        "steps": 10, "lr": 0.01, "hidden": 4, "validation": 20, "test": 60,
-    }  # fmt: skip
-    entry = red_arrows.ENTRIES["red-arrows"]
-    small = type(entry)(**vars(entry) | {"settings": {"quick": settings | {"seeds": [0, 1]}}})
-    run = small.record("quick", device="cpu")
+    tiny = red_arrows.Case(boards=40, agreement=(0.8,), steps=10, hidden=4, validation=20, test=60)
+    entry = replace(red_arrows.ENTRIES["red-arrows"], cases={"quick": {"ERM, tiny": tiny}})
+    run = entry.record("quick", seeds=[0, 1], device="cpu")
     metrics = run.metrics["ERM, tiny"]
     right, wrong = (np.array(metrics[f"{w} arrows accuracy"]) for w in ("right", "wrong"))
     for q in (0.0, 0.35, 1.0):
