@@ -26,7 +26,7 @@ from scipy.special import entr, expit, logit
 from gsutils.dual._flow import integrate
 from gsutils.dual._margins import NotConverged, curvature, margins, multiplier
 from gsutils.dual._primal import descent, primal_loss, primal_minimiser
-from gsutils.dual._problem import KINDS, Array, check_alpha, check_one, effective
+from gsutils.dual.problem import KINDS, Array, check_alpha, check_one, effective
 
 __all__ = [
     "KINDS",

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit
 
 from gsutils.dual._margins import NotConverged
-from gsutils.dual._problem import Array
+from gsutils.dual.problem import Array
 
 RTOL, ATOL = 1e-6, 1e-8  # local error of x, of the embedded method of order 3
 ATOL_MARGIN = 1e-8  # local error of alpha that is let pass, times the largest K_ii + 1

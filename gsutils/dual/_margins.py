@@ -13,7 +13,7 @@ which Newton's method with a line search minimises. Margins have the full range 
 import numpy as np
 from scipy.special import expit, wrightomega
 
-from gsutils.dual._problem import Array, check_kind, check_problem, effective
+from gsutils.dual.problem import Array, check_kind, check_problem, effective
 
 RESIDUAL = 1e-10  # of the largest summand of K alpha
 MAX_STEPS = 500

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.special import expit
 
 from gsutils.dual._margins import NotConverged, margins, multiplier
-from gsutils.dual._problem import Array, check_lam, effective
+from gsutils.dual.problem import Array, check_lam, effective
 
 
 def primal_loss(

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from gsutils.page.prose import minus, pm
+from gsutils.evaluate import minus, pm
 from gsutils.runs import records
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR

@@ -14,8 +14,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gsutils.evaluate import minus, pm
+
 if TYPE_CHECKING:
     from IPython.display import Markdown
+
+__all__ = ["fill", "glue", "minus", "pm", "say", "table"]
 
 _values: dict[str, float | int | str] = {}
 _PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*(?::([^}]*))?\}\}")
@@ -88,26 +92,3 @@ def _numbers(column: Sequence[str]) -> bool:
     filled = [cell for cell in column if cell not in ("", "–", "not run")]
     begins = sum(bool(re.match(r"[-+−<≤>≥]?\.?\d", cell)) for cell in filled)
     return 2 * begins >= len(filled) and max(map(len, filled), default=0) <= 24
-
-
-def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
-    """Return "mean ± std" of values over seeds, or the value alone of a single seed.
-
-    >>> pm([0.5, 0.75], ".1f", scale=100)
-    '62.5 ± 17.7'
-    >>> pm([0.5, 0.75], "+.2f")
-    '+0.62 ± 0.18'
-    """
-    values = np.asarray(list(values), float) * scale
-    mean = minus(format(values.mean(), form))
-    std = format(values.std(ddof=1), form.removeprefix("+")) if values.size > 1 else ""
-    return f"{mean} ± {std}" if std else mean
-
-
-def minus(text: str) -> str:
-    """Return a text in which numbers have a minus sign before them in place of a hyphen.
-
-    >>> minus("-2e-03"), minus("0.5, -0.3"), minus("non-zero"), minus("1-2")
-    ('−2e-03', '0.5, −0.3', 'non-zero', '1-2')
-    """
-    return re.sub(r"(?<![\w.)`-])-(?=\.?\d)", "\N{MINUS SIGN}", text)

@@ -26,7 +26,7 @@ True
 import numpy as np
 
 from gsutils import dual
-from gsutils.dual._problem import check_lam, check_orthonormal, check_s2
+from gsutils.dual.problem import check_lam, check_orthonormal, check_s2
 from gsutils.perturbation import _two_features as two
 from gsutils.perturbation._two_features import KINDS, Array, Value
 

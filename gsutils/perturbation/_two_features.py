@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import wrightomega
 
 from gsutils import dual
-from gsutils.dual._problem import check_lam, check_s2
+from gsutils.dual.problem import check_lam, check_s2
 
 KINDS = ("exact", "taylor", "lemma1", "sd")
 Array = np.ndarray

@@ -92,6 +92,7 @@ def check_one(U: Array, s2: Array, lam: float, kind: str) -> tuple[Array, Array,
 
 
 def check_alpha(alpha: Array, U: Array, kind: str) -> Array:
+    """Return α as an array, (..., n), refused where it does not fit U or leaves its range."""
     alpha = np.asarray(alpha, float)
     if alpha.ndim < 1 or alpha.shape[-1] != U.shape[-2]:
         raise ValueError(f"alpha must be (..., {U.shape[-2]}), got {alpha.shape}")
