@@ -22,7 +22,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from gsutils import checks
 from gsutils.data import mnist
 from gsutils.experiments import ENTRIES
-from tools.notebook_markdown import EXTENSIONS, Directive
+from tools.notebooks.syntax import EXTENSIONS, Directive
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 

@@ -12,7 +12,7 @@ from tools import book, gsbook
 from tools.course import editions, pages, sets, settings, source
 from tools.course.__main__ import main
 from tools.course.settings import CourseError
-from tools.notebook_markdown import SourceError
+from tools.notebooks.syntax import SourceError
 
 EXAMPLE = (ROOT / "course.yml").read_text(encoding="utf-8")
 CHAPTERS = source.chapters(ROOT)

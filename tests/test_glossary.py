@@ -16,7 +16,7 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-from tools.notebook_markdown import EXTENSIONS, Directive
+from tools.notebooks.syntax import EXTENSIONS, Directive
 
 MD = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
 GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")

@@ -16,7 +16,10 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from gsutils.page import prose
 from gsutils.page import runtime as runtime
 from tools import notebooks
-from tools.notebook_markdown import LEFT_OVER, Chapter, Facts, Site, SourceError
+from tools.notebooks.__main__ import main
+from tools.notebooks.cells import say
+from tools.notebooks.markdown import Chapter
+from tools.notebooks.syntax import LEFT_OVER, Facts, Site, SourceError
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SITE = Site("https://site/", "https://files/", "book/a")
@@ -252,20 +255,20 @@ def test_a_passage_with_values_becomes_a_cell_that_prints_it(book, monkeypatch):
 @pytest.mark.parametrize("text", ['ends "so"', 'has """ inside', "line\nline", "back\\"])
 def test_any_passage_can_be_said(text):
     shown = []
-    exec(notebooks.say(text), {"say": shown.append})
+    exec(say(text), {"say": shown.append})
     assert shown[0].strip("\n") == text
 
 
 def test_a_notebook_that_differs_from_its_source_is_reported(book, capsys):
     root, _ = book
-    assert notebooks.main([], root) == 0
-    assert notebooks.main(["--check"], root) == 0
+    assert main([], root) == 0
+    assert main(["--check"], root) == 0
     capsys.readouterr()
     page = root / "book" / "two.md"
     before = page.read_text()
     page.write_text(before.replace("Trivial.", "Obvious."))
     (root / "book" / "three.ipynb").write_text("{}")
-    assert notebooks.main(["--check"], root) == 1
+    assert main(["--check"], root) == 1
     message = capsys.readouterr().err
     assert "book/two.ipynb differs" in message
     assert "book/three.ipynb differs" in message

@@ -15,7 +15,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from tools import slides
-from tools.notebook_markdown import EXTENSIONS, Chapter, Directive, Facts, Site
+from tools.notebooks.markdown import Chapter
+from tools.notebooks.syntax import EXTENSIONS, Directive, Facts, Site
 from tools.slides.formulas import Formulas
 
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}

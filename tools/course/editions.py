@@ -36,7 +36,7 @@ class BuildError(RuntimeError):
 def stamp(course: Course) -> str:
     """Return a digest of all that a course is made from; the book must be built."""
     made = [repr(course), book.STAMP.read_text(encoding="utf-8")]
-    tools = [*Path(__file__).parent.glob("*.py"), *Path(notebooks.__file__).parent.glob("note*.py")]
+    tools = [*Path(__file__).parent.glob("*.py"), *Path(notebooks.__file__).parent.glob("*.py")]
     made += [path.read_text(encoding="utf-8") for path in sorted(tools)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
 

@@ -19,10 +19,11 @@ from typing import Any
 import nbformat
 
 from gsutils.grading import notebooks as grading
-from tools import notebooks
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
-from tools.notebook_markdown import GLUED, Chapter
+from tools.notebooks.cells import INSTALL
+from tools.notebooks.markdown import Chapter
+from tools.notebooks.syntax import GLUED
 
 PYTHON = re.compile(r"^```python\n(.*?)^```\n*", re.MULTILINE | re.DOTALL)
 MEASURED = "*The values left out (…) are measured: they stand on the chapter's page.*"
@@ -119,7 +120,7 @@ def _cells(
     """Yield the cells of a week's notebook."""
     markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     yield markdown(_head(course, week, key))
-    yield code(notebooks.INSTALL.format(package=course.package))
+    yield code(INSTALL.format(package=course.package))
     setup = [s for exercise, _ in week.exercises for s in known[exercise.label].setup]
     yield code(imports(setup))
     chapter = None

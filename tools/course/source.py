@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from tools import notebooks
-from tools.notebook_markdown import Directive, SourceError, parser
+from tools.notebooks.syntax import Directive, SourceError, parser
 
 TAG = "exercise-"
 

@@ -1,6 +1,6 @@
 r"""What becomes of each MyST directive in a notebook: one small function per kind.
 
-A handler takes the chapter, which converts what is nested inside, and the directive as it is
+A handler takes the page, which converts what is nested inside, and the directive as it is
 written, and gives plain Markdown. `DIRECTIVES` is the whole list; ``prf:*`` stands for the rest of
 a family.
 
@@ -15,14 +15,12 @@ a family.
 import html
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from markdown_it import MarkdownIt
 
-if TYPE_CHECKING:
-    from tools.notebook_markdown import Chapter, Directive
+from tools.notebooks.syntax import Directive, Page
 
-Handler = Callable[["Chapter", "Directive"], str]
+Handler = Callable[[Page, Directive], str]
 ADMONITIONS = ["attention", "caution", "danger", "error", "hint", "important", "note", "tip"]
 ADMONITIONS += ["warning", "seealso"]
 TITLES = {"seealso": "See also"}
@@ -52,21 +50,21 @@ def fence(language: str, code: str) -> str:
     return f"{ticks}{language}\n{code}\n{ticks}"
 
 
-def captioned(c: "Chapter", kind: str, caption: str, line: int) -> str:
+def captioned(c: Page, kind: str, caption: str, line: int) -> str:
     """A caption with the number that the book gives it."""
     label, *rest = c.text(caption, line).split("\n\n", 1)
     return "\n\n".join([f"**{c.number(kind, '', line)}.** {label}", *rest])
 
 
-def _body(c: "Chapter", d: "Directive") -> str:
+def _body(c: Page, d: Directive) -> str:
     return c.text(d.body, d.body_line)
 
 
-def _removed(c: "Chapter", d: "Directive") -> str:
+def _removed(c: Page, d: Directive) -> str:
     return ""
 
 
-def _admonition(c: "Chapter", d: "Directive") -> str:
+def _admonition(c: Page, d: Directive) -> str:
     if d.name in ADMONITIONS:  # these take no title: their body may start on the first line
         title = TITLES.get(d.name, d.name.capitalize())
         body = c.text(f"{d.argument}\n{d.body}", d.body_line - 1)
@@ -75,22 +73,22 @@ def _admonition(c: "Chapter", d: "Directive") -> str:
     return details(title, body) if d.has_class("dropdown") else quote(title, body)
 
 
-def _dropdown(c: "Chapter", d: "Directive") -> str:
+def _dropdown(c: Page, d: Directive) -> str:
     return details(c.text(d.argument, d.line) or "More", _body(c, d))
 
 
-def _theorem(c: "Chapter", d: "Directive") -> str:
+def _theorem(c: Page, d: Directive) -> str:
     kind = d.name.removeprefix("prf:")
     number = "" if "nonumber" in d.options else " " + c.number("prf", kind, d.line)
     title = f" ({c.text(d.argument, d.line)})" if d.argument else ""
     return quote(f"{kind.capitalize()}{number}{title}.", _body(c, d))
 
 
-def _proof(c: "Chapter", d: "Directive") -> str:
+def _proof(c: Page, d: Directive) -> str:
     return details("Proof", "\n\n".join(filter(None, [c.text(d.argument, d.line), _body(c, d)])))
 
 
-def _exercise(c: "Chapter", d: "Directive") -> str:
+def _exercise(c: Page, d: Directive) -> str:
     number = "Exercise" if "nonumber" in d.options else c.number("exercise", "", d.line)
     title = f" ({c.text(d.argument, d.line)})" if d.argument else ""
     label = str(d.options.get("label"))
@@ -99,32 +97,32 @@ def _exercise(c: "Chapter", d: "Directive") -> str:
     return c.exercises[label]
 
 
-def _solution(c: "Chapter", d: "Directive") -> str:
+def _solution(c: Page, d: Directive) -> str:
     exercise = c.fact(f"{{ref}}`{d.argument}`", d.line) + c.titles.get(d.argument, "")
     c.solutions[d.argument] = _body(c, d)
     return details(f"Solution to {exercise}", c.solutions[d.argument])
 
 
-def _figure(c: "Chapter", d: "Directive") -> str:
+def _figure(c: Page, d: Directive) -> str:
     caption = captioned(c, "figure", d.body, d.body_line) if d.body.strip() else ""
     return f"{_image(c, d)}\n\n{caption}".strip()
 
 
-def _image(c: "Chapter", d: "Directive") -> str:
+def _image(c: Page, d: Directive) -> str:
     image = f"![{d.options.get('alt', '')}]({c.site.file(d.argument)})"
     return f"[{image}]({d.options['target']})" if "target" in d.options else image
 
 
-def _math(c: "Chapter", d: "Directive") -> str:
+def _math(c: Page, d: Directive) -> str:
     return c.display(f"{d.argument}\n{d.body}", "label" in d.options, d.line)
 
 
-def _table(c: "Chapter", d: "Directive") -> str:
+def _table(c: Page, d: Directive) -> str:
     caption = captioned(c, "table", d.argument, d.line) + "\n\n" if d.argument else ""
     return caption + (_body(c, d) if d.name == "table" else _rows(c, d))
 
 
-def _rows(c: "Chapter", d: "Directive") -> str:
+def _rows(c: Page, d: Directive) -> str:
     """The rows of a list-table: a list of lists, each inner item a cell."""
     rows: list[list[str]] = []
     lines = d.body.splitlines()
@@ -150,7 +148,7 @@ def _rows(c: "Chapter", d: "Directive") -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _glossary(c: "Chapter", d: "Directive") -> str:
+def _glossary(c: Page, d: Directive) -> str:
     entries: list[tuple[list[str], list[str], int]] = []
     for at, line in enumerate(d.body.splitlines()):
         if line and not line.startswith((" ", ":")):
@@ -165,21 +163,21 @@ def _glossary(c: "Chapter", d: "Directive") -> str:
     )
 
 
-def _bibliography(c: "Chapter", d: "Directive") -> str:
+def _bibliography(c: Page, d: Directive) -> str:
     return f"The references are listed on [the page online]({c.site.page})."
 
 
-def _code(c: "Chapter", d: "Directive") -> str:
+def _code(c: Page, d: Directive) -> str:
     caption = str(d.options.get("caption", ""))
     title = captioned(c, "code-block", caption, d.line) + "\n\n" if caption else ""
     return title + fence(d.argument, d.body)
 
 
-def _raw(c: "Chapter", d: "Directive") -> str:
+def _raw(c: Page, d: Directive) -> str:
     return c.online_only() if "html" in d.argument else ""
 
 
-def _titled(c: "Chapter", d: "Directive") -> str:
+def _titled(c: Page, d: Directive) -> str:
     title = c.text(d.argument, d.line)
     if link := str(d.options.get("link", "")):
         role = d.options.get("link-type", "url")

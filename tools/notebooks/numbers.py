@@ -33,7 +33,7 @@ from sphinxcontrib.bibtex.plugin import register_plugin
 from sphinxcontrib.bibtex.style.referencing import BracketStyle
 from sphinxcontrib.bibtex.style.referencing.author_year import AuthorYearReferenceStyle
 
-from tools.notebook_markdown import REFERENCE_ROLES, Facts, formula_key
+from tools.notebooks.syntax import REFERENCE_ROLES, Facts, formula_key
 
 PICTURE = base64.b64encode(b"a picture that nobody looks at").decode()
 PASSAGES = "gs-passages"
