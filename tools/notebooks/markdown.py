@@ -5,6 +5,7 @@ role, link, formula and directive stands. Only those places are rewritten; all e
 author wrote it, and nothing inside code is touched. What an unknown role or directive means is
 not guessed: it is an error that names the file and the line.
 
+>>> from tools.notebooks.syntax import Site
 >>> text = "*A* ``{eq}`x` `` is {math}`x`.\n\n:::{tip}\nUse `lam`.\n:::"
 >>> chapter = Chapter("a.md", Site("https://example.org/", "https://example.org/raw/", "book/a"))
 >>> print(chapter.text(text))
