@@ -31,7 +31,7 @@ def opened(request, browser):
 def show(page, query=""):
     """Open the deck of a page and wait until it is ready."""
     page.goto(page.file.as_uri() + query)
-    page.wait_for_function("Reveal.isReady()")
+    page.wait_for_function("window.Reveal?.isReady()")
     page.evaluate("Promise.all([...document.images].map(image => image.decode()))")
 
 
@@ -42,7 +42,7 @@ MEASURE = """
   const slide = Reveal.getCurrentSlide().querySelector(".slide");
   const edge = slide.getBoundingClientRect();
   const out = [...slide.querySelectorAll("h1, h2, p, li, pre, img, svg, table")]
-    .filter(e => !e.closest(".unseen, .notes"))
+    .filter(e => !e.closest("mjx-assistive-mml, .notes"))
     .filter(e => { const r = e.getBoundingClientRect(); return r.left < edge.left - 1
       || r.right > edge.right + 1 || r.top < edge.top - 1 || r.bottom > edge.bottom + 1; })
     .map(e => e.outerHTML.slice(0, 80));
@@ -94,10 +94,18 @@ def test_pictures_are_decoded_and_described(opened):
 
 def test_formulas_are_drawn_and_can_be_read_aloud(opened):
     formulas = opened.eval_on_selector_all(
-        ".slides .formula",
-        "all => all.map(f => [!!f.querySelector('svg'), !!f.querySelector('math')])",
+        ".slides .math",
+        """all => all.map(f => [!!f.querySelector("svg path"), !!f.querySelector("math"),
+          !f.querySelector("merror, [data-mjx-error], [mathcolor]")])""",
     )
-    assert all(formula == [True, True] for formula in formulas)
+    assert formulas
+    assert all(formula == [True, True, True] for formula in formulas)
+
+
+def test_a_formula_that_cannot_be_set_would_be_found(one):
+    shown = one.evaluate(r"MathJax.tex2svg('\\nonsense').innerHTML + MathJax.tex2mml('\\frac')")
+    assert 'mathcolor="red"' in shown
+    assert "<merror" in shown
 
 
 @pytest.mark.parametrize(
@@ -130,12 +138,13 @@ def test_every_slide_has_a_white_page_on_paper(opened):
           const title = slide.querySelector("h1, h2").getBoundingClientRect();
           const picture = slide.querySelector("img");
           return [getComputedStyle(page).backgroundColor, title.left > edge.left + 20,
-                  slide.scrollHeight <= edge.height, !picture || picture.height >= 240];
+                  slide.scrollHeight <= edge.height, !picture || picture.height >= 240,
+                  !slide.querySelector(".math:not(:has(svg path))")];
         })""",
     )
     opened.emulate_media(media="screen", color_scheme="light")
     show(opened)
-    assert pages == [["rgb(255, 255, 255)", True, True, True]] * count
+    assert pages == [["rgb(255, 255, 255)", True, True, True, True]] * count
 
 
 @pytest.fixture(scope="module")

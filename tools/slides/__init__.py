@@ -10,8 +10,8 @@
 
 A mark shows nothing on the page, in the search, in the notebook or in a book on paper. The HTML
 build makes one deck of each page that has marks, `slides/PAGE.html`: one file that needs no other
-and no network, with the page's own figures and equations. `deck` writes it, `formulas` sets
-its mathematics.
+and no network, with the page's own figures and equations, and with the MathJax that sets them.
+`deck` writes it.
 
 >>> words(nodes.paragraph("", "Two words, ", nodes.math("", "a + b"), nodes.Text(" three.")))
 4
@@ -29,7 +29,6 @@ from sphinx.util.docutils import SphinxDirective
 
 from tools import slim
 from tools.slides import deck
-from tools.slides.formulas import Formulas
 
 FOLDER = "slides"
 WORDS = 60  # more than this nobody reads while somebody speaks
@@ -135,23 +134,17 @@ class Page:
         app: the build.
         docname: the page.
         doctree: its content, with every reference resolved.
-        formulas: sets mathematics.
     """
 
-    def __init__(
-        self, app: Sphinx, docname: str, doctree: nodes.document, formulas: Formulas
-    ) -> None:
-        self.app, self.docname, self.doctree, self.formulas = app, docname, doctree, formulas
+    def __init__(self, app: Sphinx, docname: str, doctree: nodes.document) -> None:
+        self.app, self.docname, self.doctree = app, docname, doctree
         self.address = f"../{docname}.html"  # of the page, from its deck
 
     def html(self, *content: nodes.Element) -> str:
-        """Nodes as HTML that stands on its own: formulas set, links seen from the deck."""
+        """Nodes as HTML that stands on its own: no numbers, links seen from the deck."""
         box = nodes.container("", *(node.deepcopy() for node in content))
-        for formula in list(box.findall(nodes.math)):
-            formula.replace_self(nodes.raw("", self.formulas.html(formula.astext()), format="html"))
-        for block in list(box.findall(nodes.math_block)):
-            shown = self.formulas.html(block.astext(), display=True)
-            block.replace_self(nodes.raw("", shown, format="html"))
+        for block in box.findall(nodes.math_block):
+            block["ids"], block["number"] = [], None
         for link in box.findall(nodes.reference):
             target = link.attributes.pop("refid", "")
             target = f"#{target}" if target else link.get("refuri", "")
@@ -173,7 +166,7 @@ class Page:
         result = deck.Slide(self.html(title), self.html(*shown), self.html(*notes))
         if label := mark.get("equation"):
             block = equation(self.doctree, label)
-            result.equation = self.formulas.html(block.astext(), display=True)
+            result.equation = self.html(block)
             result.number = number(self.app, self.docname, block)
         if name := mark.get("figure"):
             image = figure(self.doctree, name)
@@ -189,14 +182,12 @@ def take(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         mark.parent.remove(mark)
     if not marks or app.builder.name != "html":
         return
-    slides = []
-    with Formulas() as formulas:
-        page = Page(app, docname, doctree, formulas)
-        for mark in marks:
-            try:
-                slides.append(page.slide(mark))
-            except ValueError as error:
-                logger.warning("slide: %s", error, location=mark)
+    slides, page = [], Page(app, docname, doctree)
+    for mark in marks:
+        try:
+            slides.append(page.slide(mark))
+        except ValueError as error:
+            logger.warning("slide: %s", error, location=mark)
     title = next(doctree.findall(nodes.title)).astext()
     path = Path(app.outdir, FOLDER, posixpath.basename(docname)).with_suffix(".html")
     deck.write(path, slides, title=title, chapter=page.address, config=app.config)

@@ -1,10 +1,13 @@
 """A deck of slides as one HTML file, presented by reveal.js.
 
-reveal.js (keys, touch, speaker notes, overview, print) comes with `sphinx-revealjs`. What the
-deck looks like is in `deck.css`, its frame in `deck.html`, both beside this module.
+reveal.js (keys, touch, speaker notes, overview, print) comes with `sphinx-revealjs`, MathJax with
+`sphinx-mathjax-offline`: it draws the formulas when the deck is opened. What the deck looks like is
+in `deck.css`, its frame in `deck.html`, both beside this module.
 """
 
 import base64
+import functools
+import gzip
 import importlib.resources
 import re
 from collections.abc import Sequence
@@ -18,6 +21,8 @@ from pygments.formatters import HtmlFormatter
 
 from tools import slim
 
+MATHJAX = ["startup", "core", "input/tex-full", "output/svg", "output/svg/fonts/tex"]
+MATHJAX += ["a11y/assistive-mml"]
 WIDE = 1.9  # a figure wider than this, in heights, stands below the text and not beside it
 
 
@@ -75,13 +80,13 @@ def reveal(path: str) -> str:
     return folder.joinpath(path).read_text(encoding="utf-8")
 
 
-def script(text: str) -> str:
-    r"""A script as it may stand in a page: no string in it can end it.
-
-    >>> script('write("<!-- </script>")')
-    'write("<\\!-- <\\/script>")'
-    """
-    return re.sub(r"<(?=/script|!--)", r"<\\", text)
+@functools.cache
+def scripts() -> str:
+    """MathJax with the drawings of its letters, and reveal.js: packed by gzip, in base64."""
+    mathjax = importlib.resources.files("sphinx-mathjax-offline").joinpath("static", "mathjax")
+    files = [mathjax.joinpath(f"{name}.js").read_text(encoding="utf-8") for name in MATHJAX]
+    files += [reveal("dist/reveal.js"), reveal("plugin/notes/notes.js")]
+    return base64.b64encode(gzip.compress(";\n".join(files).encode(), mtime=0)).decode()
 
 
 def styles(config: Any) -> str:
@@ -118,7 +123,8 @@ def write(path: Path, slides: Sequence[Slide], title: str, chapter: str, config:
         copyright=config.copyright,
         language=config.language,
         styles=styles(config),
-        scripts=[script(reveal(name)) for name in ("dist/reveal.js", "plugin/notes/notes.js")],
+        tex=(config.mathjax3_config or {}).get("tex", {}),
+        scripts=scripts(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
