@@ -117,6 +117,47 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
             "indent with spaces, not with tabs",
         ),
         (changed("[ex-half,", "[ex-half"), 7, ""),
+        # YAML 1.2: these are words
+        (SMALL + "no: 1\n", 14, "unknown key no: expected one of title"),
+        (SMALL + "yes: 1\n", 14, "unknown key yes: "),
+        (SMALL + "on: 1\n", 14, "unknown key on: "),
+        (SMALL + "off: 1\n", 14, "unknown key off: "),
+        (changed("ex-half", "no: 2"), 7, "unknown exercise no"),
+        (
+            SMALL + "solutions: {hide: no}\n",
+            14,
+            "chapters and exercises, got the text no",
+        ),
+        (SMALL + "nbgrader: yes\n", 14, "nbgrader must be true or false"),
+        (changed("ex-line: 2", "ex-line: 1:30"), 7, "or with its points such as ex-line: 2"),
+        (changed("Shortcuts", "!!set {a}"), 1, "text, got something else"),
+        ("term: A\n<<: {trem: B}\n", 1, "unknown key trem"),
+        # and these are not
+        (SMALL + "~: 1\n", 14, "the key ~ must be text: put it into quotes"),
+        (SMALL + "null: 1\n", 14, "the key null must be text"),
+        (SMALL + "1.50: 1\n", 14, "the key 1.50 must be text"),
+        (SMALL + "010: 1\n", 14, "the key 010 must be text"),
+        (SMALL + "true: 1\n", 14, "the key true must be text"),
+        (changed("ex-half", "~: 2"), 7, "the key ~ must be text"),
+        (SMALL + "  more: {2026: 'https://example.org'}\n", 14, "the key 2026 must be text"),
+        (
+            SMALL + "  more:\n    A: https://a.org\n    2026: https://b.org\n",
+            16,
+            "2026 must be text",
+        ),
+        (changed("week: 3", "week: 3.0"), 9, "week must be the week's number"),
+        (changed("week: 3", "week: &w true"), 9, "week must be the week's number"),
+        (changed("ex-line: 2", "ex-line: .nan"), 7, "or with its points such as ex-line: 2"),
+        (changed("ex-line: 2", "ex-line: .inf"), 7, "or with its points such as ex-line: 2"),
+        (changed("2027-02-01", "9999-12-30"), 3, "in the years 2000 to 2999, got the text 9999"),
+        (changed("2027-02-01", "2027-02-01 10:00:00"), 3, "start must be a date"),
+        (SMALL + "# \0\n", 14, "the control character '\\x00'): remove it"),
+        (changed("Spring", "Spr\x07ing"), 2, "the control character '\\x07'): remove it"),
+        (changed("Spring 2027", "!!int Spring"), 1, "this is not YAML"),
+        (SMALL + "---\ntitle: Two\n", 14, "this is not YAML"),
+        ("[" * 5000, 1, "this is not YAML"),
+        (SMALL + "  repository: https://github.com/a/b.git\n", 14, "without .git"),
+        (SMALL + "  repository: https://github.com/a/b/tree/main\n", 14, "repository must be"),
         ("a: &a [*a]", 1, ""),
         ("? [a, b]\n: c", 1, ""),
     ],
@@ -128,6 +169,21 @@ def test_a_mistake_is_reported_with_its_line_and_a_remedy(text, line, message):
         found.startswith(f"my.yml:{line}: ") and message in found
         for found in str(error.value).splitlines()
     ), str(error.value)
+
+
+def test_words_of_yaml_1_1_and_anchors_are_what_they_look_like():
+    text = changed("Spring 2027", "no").replace("week: 3", "week: &three 3")
+    course = read(text + "  more: {'2026': https://a.org, yes: https://b.org}\nnbgrader: &n true\n")
+    assert course.term == "no"
+    assert course.more == {"2026": "https://a.org", "yes": "https://b.org"}
+    assert course.weeks[1].name == "week-03"
+    assert course.nbgrader
+
+
+def test_keys_that_stand_twice_do_not_hide_other_mistakes():
+    with pytest.raises(CourseError) as error:
+        read(changed("term:", "trem:") + "title: Again\n")
+    assert re.findall(r"^my.yml:(\d+)", str(error.value), re.MULTILINE) == ["1", "2", "14"]
 
 
 def test_all_mistakes_are_reported_at_once_in_their_order():

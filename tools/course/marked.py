@@ -1,6 +1,6 @@
-"""YAML checked against a JSON schema: every mistake with its line, what is expected, a remedy.
+"""YAML 1.2 checked against a JSON schema: every mistake with its line, what is expected, a remedy.
 
-PyYAML knows where each key and value stands, and jsonschema says which of them is wrong. The
+ruamel.yaml knows where each key and value stands, and jsonschema says which of them is wrong. The
 schema's descriptions are the words of the messages, and of editors that read the schema.
 
 >>> schema = {"properties": {"term": {"type": "string", "description": "text"}}}
@@ -11,14 +11,17 @@ schema's descriptions are the words of the messages, and of editors that read th
 """
 
 import difflib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import jsonschema
-import yaml
+from ruamel.yaml import YAML, RoundTripConstructor
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.reader import ReaderError
 
 Place = Sequence[str | int]
-NAMES = {list: "a list", dict: "keys with values", bool: "yes or no", type(None): "nothing"}
+QUOTES = "put text that holds a colon or a quote into quotes, and indent as the lines above"
 
 
 class NotYaml(ValueError):
@@ -29,13 +32,48 @@ class NotYaml(ValueError):
         self.line = line
 
 
-class _Loader(yaml.SafeLoader):
-    """Leaves dates as they are written: a wrong one is reported in our words."""
+class _Constructor(RoundTripConstructor):
+    """Notes keys that stand twice or are no text, and leaves dates as they are written."""
 
-    yaml_implicit_resolvers = {  # noqa: RUF012
-        first: [(tag, pattern) for tag, pattern in found if not tag.endswith(":timestamp")]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.mistakes: list[tuple[int, str]] = []
+
+    def check_mapping_key(
+        self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
+    ) -> bool:
+        """Return whether a key is taken: it is text, and the first of its name."""
+        if not isinstance(key, str):
+            message = f"the key {key_node.value or '~'} must be text: put it into quotes"
+        elif key in mapping:
+            message = f"{key} stands in line {mapping.lc.key(key)[0] + 1} already: remove one"
+        else:
+            return True
+        self.mistakes.append((key_node.start_mark.line + 1, message))
+        return False
+
+
+for _tag, _read in {
+    "timestamp": lambda self, node: self.construct_scalar(node),
+    "bool": lambda self, node: bool(self.construct_yaml_bool(node)),  # a number if it has an anchor
+}.items():
+    _Constructor.add_constructor(f"tag:yaml.org,2002:{_tag}", _read)
+
+
+def _finite(_: Any, value: Any) -> bool:
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+# jsonschema takes 1.0 for an integer, and .nan for a number between any two.
+_Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine_many(
+        {
+            "number": _finite,
+            "integer": lambda _, value: _finite(_, value) and isinstance(value, int),
+        }
+    ),
+)
 
 
 class Marked:
@@ -46,45 +84,46 @@ class Marked:
     """
 
     def __init__(self, text: str) -> None:
-        loader = _Loader(text)
+        reader = YAML()
+        reader.Constructor = _Constructor
         try:
-            self.node: Any = loader.get_single_node()
-            self.data: Any = loader.construct_document(self.node) if self.node else None
-        except yaml.MarkedYAMLError as error:
+            self.data: Any = reader.load(text)
+            self._keys = reader.constructor.mistakes
+        except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             tabs = "\t" in "".join(text.splitlines()[max(0, line - 2) : line])
             hint = "indent with spaces, not with tabs" if tabs else QUOTES
             raise NotYaml(line, f"this is not YAML ({error.problem}): {hint}") from None
-        except (RecursionError, ValueError, yaml.YAMLError) as error:
+        except ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            sign = f"the control character {text[error.position]!a}"
+            raise NotYaml(line, f"this is not YAML ({sign}): remove it") from None
+        except (RecursionError, ValueError, YAMLError) as error:
             raise NotYaml(1, f"this is not YAML ({error}): write it as text") from None
-        finally:
-            loader.dispose()
 
     def line(self, place: Place, of_key: bool = False) -> int:
         """Return the line of the value at a place, or of the key it is under; from 1."""
-        node, mark = self.node, self.node.start_mark
+        part = self.data
+        line = part.lc.line if hasattr(part, "lc") else 0
         for step in place:
-            if isinstance(node, yaml.MappingNode):
-                key, node = next(pair for pair in node.value if pair[0].value == str(step))
-                mark = key.start_mark if of_key else node.start_mark
-            else:
-                node = node.value[int(step)]
-                mark = node.start_mark
-        return int(mark.line) + 1
+            # the line and column of a key, then those of its value; none for a merged one (<<)
+            marks = (part.lc.data or {}).get(step, [line, 0])
+            part = part[step]
+            line = marks[0 if of_key or part is None else -2]
+        return int(line) + 1
 
     def mistakes(self, schema: dict[str, Any]) -> list[tuple[int, str]]:
         """Return the lines and messages of all that differs from a schema, or stands twice."""
-        found = {*_twice(self.node, set()), *self._differing(schema)}
-        return sorted(found)
+        return sorted({*self._keys, *self._differing(schema)})
 
     def _differing(self, schema: dict[str, Any]) -> Iterator[tuple[int, str]]:
-        for error in jsonschema.Draft202012Validator(schema).iter_errors(self.data):
+        for error in _Validator(schema).iter_errors(self.data):
             place = list(error.absolute_path)
             expected = error.schema.get("properties", {})
             if error.validator == "additionalProperties" and expected:
                 for key in error.instance.keys() - expected.keys():
-                    line = self.line([*place, str(key)], of_key=True)
-                    yield line, f"unknown key {key}: {meant(str(key), expected)}"
+                    line = self.line([*place, key], of_key=True)
+                    yield line, f"unknown key {key}: {meant(key, expected)}"
             elif error.validator == "required":
                 for key in set(error.schema["required"]) - error.instance.keys():
                     what = _described(expected[key], schema)
@@ -93,9 +132,6 @@ class Marked:
                 got = f"got {_shown(error.instance)}"
                 what = _described(error.schema, schema)
                 yield self.line(place), f"{_called(place)} must be {what}, {got}"
-
-
-QUOTES = "put text that holds a colon or a quote into quotes, and indent as the lines above"
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -108,24 +144,6 @@ def meant(word: str, known: Iterable[str]) -> str:
     if close := difflib.get_close_matches(word, known, 1):
         return f"did you mean {close[0]}?"
     return f"expected one of {', '.join(known)}"
-
-
-def _twice(node: yaml.Node, known: set[int]) -> Iterator[tuple[int, str]]:
-    """Yield the keys that stand twice in one mapping: YAML takes the last and says nothing."""
-    if id(node) in known:  # named by an alias
-        return
-    known.add(id(node))
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                yield line, f"{key.value} stands in line {seen[key.value]} already: remove one"
-            seen.setdefault(key.value, line)
-            yield from _twice(value, known)
-    elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _twice(value, known)
 
 
 def _described(part: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -145,6 +163,8 @@ def _called(place: Place) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as a message shows it."""
-    if type(value) in NAMES:
-        return NAMES[type(value)] if value else "nothing"
-    return f"{'the text' if isinstance(value, str) else 'the number'} {value}"
+    if value is None or value in ("", [], {}):
+        return "nothing"
+    kinds = {bool: "true or false", list: "a list", dict: "keys with values"}
+    kinds |= {int: f"the number {value}", float: f"the number {value}", str: f"the text {value}"}
+    return next((said for kind, said in kinds.items() if isinstance(value, kind)), "something else")

@@ -169,7 +169,7 @@ class _Reader:
         assigned: dict[str, int] = {}
         for at, data in enumerate(self.data["weeks"]):
             place: list[str | int] = ["weeks", at]
-            number = data["week"]
+            number = int(data["week"])
             if number in numbers:
                 self.mistake(
                     [*place, "week"],
