@@ -6,8 +6,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 COLAB := .colab
+RUNTIME ?= us-docker.pkg.dev/colab-images/public/runtime:latest
 PORT ?= 8000
 COURSE ?= course.yml
+LINKING := $(wildcard book/*.md book/*.ipynb book/*.bib *.md) CITATION.cff
 # Tests that drive a browser, or hold programs to a time, have the machine to themselves.
 ALONE := $(wildcard $(addprefix tests/test_,grading*.py look.py pages*.py pdf.py \
   playground*.py slides.py weight.py))
@@ -24,7 +26,7 @@ help:
 	@echo "make course      a course made of the book, from course.yml (COURSE=my.yml: from another)"
 	@echo "make pdf         print the whole book into _build/gradient-starvation.pdf"
 	@echo "make test        lint, types, unit tests, page tests, and every notebook as in Colab"
-	@echo "make colab       every notebook in the versions that Colab publishes (from the network)"
+	@echo "make colab       every notebook in Colab's own runtime (from the network, with docker)"
 	@echo "make links       every link to another site (from the network)"
 	@echo "make notebooks   write book/*.ipynb from book/*.md"
 	@echo "make serve       read the built book at http://localhost:$(PORT)"
@@ -32,9 +34,9 @@ help:
 	@echo "make clean       remove everything built, keep .venv"
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	@"$(PYTHON)" -c 'import sys; v = sys.version_info; \
 	  sys.exit(v < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is %d.%d: make book PYTHON=python3.12" % v[:2])'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
 	@echo "Installing what the book needs into $(VENV): some minutes, once."
 	@$(BIN)/python -m pip install -qq -r requirements.txt
 	@$(BIN)/python -m pip install -qq --no-deps -e .
@@ -44,7 +46,7 @@ book: $(INSTALLED)
 	@$(BIN)/python -m tools.book
 
 course: book
-	@$(BIN)/python -m tools.course $(COURSE)
+	@$(BIN)/python -m tools.course "$(COURSE)"
 
 pdf: book
 	@$(BIN)/python -m tools.pdf
@@ -62,15 +64,12 @@ test: book
 	  gsutils tools tests $(addprefix --ignore=,$(ALONE))
 	$(BIN)/python -m pytest $(ALONE)
 
-# ARGS=--borrow-torch: with the PyTorch that is here, which saves a download of gigabytes
-colab: $(INSTALLED)
-	$(BIN)/python -m tools.colab --pinned $(ARGS)
-	JUPYTER_PATH=$(COLAB)/share/jupyter $(BIN)/python -m pytest \
-	  --nbmake --nbmake-kernel=gs-colab-pinned --nbmake-timeout=900 --overwrite $(COLAB)/run
-	$(BIN)/python -m tools.colab --report
+# In the image that Google publishes of Colab's runtime: some 30 GB, and docker.
+colab:
+	docker run --rm --pull always --volume "$(CURDIR):/book:ro" $(RUNTIME) bash /book/.ci/colab
 
 links: $(INSTALLED)
-	@$(BIN)/python -m tools.links
+	$(BIN)/lychee --config lychee.toml $(LINKING)
 
 notebooks: $(INSTALLED)
 	@$(BIN)/python -m tools.notebooks

@@ -1,31 +1,24 @@
 """Colab, played here: what it holds, what its first cell changes, what a run there must fulfil."""
 
-import ast
-import importlib.metadata
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tomllib
-import venv
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import nbformat
-import pip
 import pytest
-import requests
 import torch
 from conftest import ROOT
-from IPython.core.inputtransformer2 import TransformerManager
-from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.requirements import Requirement
 
 from tools import colab
 from tools.colab import __main__ as command
-from tools.colab import linked, pinned, published, report
+from tools.colab import linked, report
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
-PROVIDERS = importlib.metadata.packages_distributions()  # of modules
 DISPLAY = "from IPython.display import Image, display\ndisplay(Image(b'\\x89PNG', format='png'))"
 
 
@@ -33,20 +26,6 @@ DISPLAY = "from IPython.display import Image, display\ndisplay(Image(b'\\x89PNG'
 def python():
     """The Python of the linked environment, made anew where the package has changed."""
     return linked.environment(ROOT)
-
-
-@pytest.fixture
-def colab_python(tmp_path):
-    """The Python of an environment that pip takes for Colab's: names and versions, and pip."""
-    venv.create(tmp_path / "venv", symlinks=True)
-    packages = linked.site_packages(tmp_path / "venv")
-    for name, version in published.load(ROOT).items():
-        info = packages / f"{name.replace('-', '_')}-{version}.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-        (info / "RECORD").write_text(f"{info.name}/METADATA,,\n{info.name}/RECORD,,\n")
-    (packages / "pip").symlink_to(Path(pip.__file__).parent)
-    return tmp_path / "venv" / "bin" / "python"
 
 
 def notebook(path, *sources, times=(), outputs=()):
@@ -121,90 +100,96 @@ def test_nbmake_runs_the_notebooks_and_a_failing_cell_fails(python, tmp_path):
     assert bad.total is None
 
 
-# What Colab publishes
+# Colab's own runtime
 
 
-def test_colab_has_what_the_package_requires():
-    versions = published.load(ROOT)
-    for requirement in published.requirements(ROOT):
-        version = published.public(versions[canonicalize_name(requirement.name)])
-        assert version in requirement.specifier, requirement
+def test_nothing_that_the_package_requires_can_replace_what_colab_has():
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    colab_python = (ROOT / published.PYTHON).read_text(encoding="utf-8").strip()
-    assert colab_python in SpecifierSet(settings["project"]["requires-python"])
+    for requirement in map(Requirement, settings["project"]["dependencies"]):
+        assert [spec.operator for spec in requirement.specifier] == [">="], requirement
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_imports_nothing_that_colab_lacks(path):
-    cells = nbformat.read(path, as_version=4).cells
-    code = [TransformerManager().transform_cell(c.source) for c in cells if c.cell_type == "code"]
-    nodes = list(ast.walk(ast.parse("".join(code))))
-    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
-    modules |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
-    tops = {module.partition(".")[0] for module in modules} - sys.stdlib_module_names
-    wanted = {canonicalize_name(name) for top in tops - {"gsutils"} for name in PROVIDERS[top]}
-    assert "gsutils" in tops
-    assert wanted <= set(published.load(ROOT))
+def test_in_the_runtime_every_first_cell_installs_the_wheel(tmp_path):
+    shutil.copytree(ROOT / "book", tmp_path / "book", ignore=lambda *_: {"_static"})
+    run = colab.place_notebooks(tmp_path, tmp_path / "gsutils.whl")
+    for path in NOTEBOOKS:
+        cells = nbformat.read(run / path.stem / path.name, as_version=4).cells
+        first = next(cell.source for cell in cells if cell.cell_type == "code")
+        install = (
+            f'%pip install --quiet --no-deps "gsutils @ {(tmp_path / "gsutils.whl").as_uri()}"'
+        )
+        assert install in first
+        assert "git+" not in first
 
 
-def test_every_first_cell_adds_the_package_and_changes_nothing_else(python, colab_python):
-    (wheel,) = (ROOT / colab.HOME / "wheel").glob("*.whl")
-    cells = {pinned.install_cell(path, wheel) for path in NOTEBOOKS}
-    assert len(cells) == 1
-    changed = pinned.run_install_cell(colab_python, cells.pop(), Path(sys.executable))
-    assert list(changed) == ["gsutils"]
-    assert changed["gsutils"] == [None, importlib.metadata.version("gsutils")]
+def test_a_notebook_that_installs_the_package_from_elsewhere_is_refused(
+    tmp_path, monkeypatch, capsys
+):
+    notebook(tmp_path / "book" / "a.ipynb", "%pip install gsutils")
+    monkeypatch.setattr(command, "build_wheel", lambda root, folder: folder / "gsutils.whl")
+    assert command.main(["--runtime"], tmp_path) == 1
+    assert "expected 'gsutils @ git+…' in the first cell of a.ipynb" in capsys.readouterr().err
 
 
-def test_a_first_cell_that_changes_more_or_fails_is_found(colab_python):
-    changed = pinned.run_install_cell(
-        colab_python, "%pip uninstall --quiet --yes tqdm", Path(sys.executable)
-    )
-    assert changed == {"tqdm": [published.load(ROOT)["tqdm"], None]}
-    with pytest.raises(RuntimeError, match="the install cell fails"):
-        pinned.run_install_cell(colab_python, "%pip install ./none.whl", Path(sys.executable))
-
-
-def test_an_install_cell_from_elsewhere_is_refused(tmp_path):
-    path = notebook(tmp_path / "a.ipynb", "%pip install gsutils")
-    with pytest.raises(ValueError, match="expected 'gsutils @ git"):
-        pinned.install_cell(path, tmp_path / "gsutils.whl")
+def test_the_runtime_s_kernel_is_this_python_with_google_colab(tmp_path, monkeypatch):
+    notebook(tmp_path / "book" / "a.ipynb", "%pip install 'gsutils @ git+x'")
+    monkeypatch.setattr(command, "build_wheel", lambda root, folder: folder / "gsutils.whl")
+    assert command.main(["--runtime"], tmp_path) == 0
+    found = tmp_path / colab.HOME / "share/jupyter/kernels/gs-colab-runtime/kernel.json"
+    python, *start = json.loads(found.read_text())["argv"]
+    assert python == sys.executable
+    assert start[:3] == ["-I", *colab.RUNTIME]
+    assert start[2].startswith("import google.colab;")
 
 
 @pytest.fixture
-def checkout(tmp_path, monkeypatch):
-    """A folder to write published versions into, and files as Colab publishes them."""
-    (tmp_path / "tests" / "colab").mkdir(parents=True)
-    (tmp_path / published.FREEZE).write_text("# c\nnumpy==2.0.2\ntorch==2.11.0+cu128\njax==0.7.2\n")
-    (tmp_path / published.SYSTEM).write_text("# c\nUbuntu 22.04.5 LTS\nPython 3.12.13\n")
-    monkeypatch.setattr(published, "needed", lambda root, versions: {"numpy", "torch"})
-    return tmp_path
+def colab_image(tmp_path):
+    """Runs `.ci/colab` where Python is a stand-in that writes down what it is asked."""
+    root, log = tmp_path / "book", tmp_path / "log"
+    for folder in ("book", "gsutils", "results", "tools", ".ci"):
+        (root / folder).mkdir(parents=True)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "CITATION.cff"):
+        (root / name).touch()
+    shutil.copy(ROOT / ".ci" / "colab", root / ".ci")
+    stand_in = f"""#!/bin/sh
+echo "$*" >> {log}
+case "$*" in
+  *list*) test "$(grep -c list {log})" = 1 && echo numpy==2 || printf "$AFTER" ;;
+  *pytest*) exit "$STATUS" ;;
+esac
+"""
+    (tmp_path / "python3").write_text(stand_in)
+    (tmp_path / "python3").chmod(0o755)
+
+    def run(after, status=0):
+        path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+        env = os.environ | {"PATH": path, "AFTER": after, "STATUS": str(status)}
+        script = ["bash", str(root / ".ci" / "colab")]
+        done = subprocess.run(script, env=env, capture_output=True, text=True, check=False)
+        return done.returncode, done.stderr, log.read_text()
+
+    return run
 
 
-def test_refreshing_writes_what_is_needed_in_the_published_versions(checkout):
-    arguments = ["--refresh", "--from", str(checkout), "--commit", "1a2b"]
-    assert command.main(arguments, checkout) == 0
-    assert published.load(checkout) == {"numpy": "2.0.2", "torch": "2.11.0+cu128"}
-    assert "at 1a2b, read " in (checkout / published.PACKAGES).read_text()
-    assert (checkout / published.PYTHON).read_text() == "3.12\n"
+@pytest.mark.parametrize("after", [r"gsutils==1\nnumpy==2\n", r"dacite==1\ngsutils==1\nnumpy==2\n"])
+def test_in_the_image_the_notebooks_run_and_the_package_is_new(colab_image, after):
+    status, _, asked = colab_image(after)
+    assert status == 0
+    words = ["--target nbmake nbmake", "--runtime", "--nbmake-kernel=gs-colab-runtime", "--report"]
+    assert [asked.index(word) for word in words] == sorted(asked.index(word) for word in words)
 
 
-def test_refreshing_without_network_says_so_and_changes_nothing(checkout, monkeypatch, capsys):
-    def refuse(*_, **__):
-        raise requests.ConnectionError("no route")
+@pytest.mark.parametrize("after", [r"gsutils==1\nnumpy==3\n", r"gsutils==1\n", r"numpy==2\n"])
+def test_in_the_image_a_first_cell_that_replaces_something_or_adds_nothing_fails(
+    colab_image, after
+):
+    status, error, _ = colab_image(after)
+    assert status == 1
+    assert "the first cell must add gsutils and leave what was there as it is" in error
 
-    monkeypatch.setattr(requests, "get", refuse)
-    assert command.main(["--refresh"], checkout) == 1
-    assert "cannot be fetched (ConnectionError)" in capsys.readouterr().err
-    assert not (checkout / published.PACKAGES).exists()
 
-
-def test_published_files_of_another_form_are_refused(checkout, capsys):
-    (checkout / published.SYSTEM).write_text("Ubuntu\n")
-    assert command.main(["--refresh", "--from", str(checkout)], checkout) == 1
-    assert "expected a line 'Python 3.x.y'" in capsys.readouterr().err
-    with pytest.raises(ValueError, match="NAME==VERSION"):
-        published.parse("<html>not found</html>")
+def test_in_the_image_a_notebook_that_fails_fails(colab_image):
+    assert colab_image(r"gsutils==1\nnumpy==2\n", status=3)[0] == 3
 
 
 # On which device, and in which size

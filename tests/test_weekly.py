@@ -1,14 +1,15 @@
-"""The weekly check: what its workflow may do and says once, and what counts as a broken link."""
+"""The weekly check: what its workflow may do and says once, and which links are asked."""
 
 import json
 import os
+import shlex
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from conftest import ROOT
-
-from tools import links
 
 WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "weekly.yml").read_text("utf-8"))
 JOBS = WORKFLOW["jobs"]
@@ -68,55 +69,40 @@ def test_the_next_failure_adds_to_the_issue_that_is_open(github):
 # --- links -----------------------------------------------------------------------------------
 
 
-def record(uri, status, info="", filename="book/a.md.rst"):
-    return {"uri": uri, "status": status, "info": info, "filename": filename}
+def test_the_links_of_pages_notebooks_and_readme_are_asked():
+    command = ["make", "--dry-run", "--old-file=.venv/.installed", "links"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    program, *arguments = shlex.split(done.stdout)
+    assert program == ".venv/bin/lychee"
+    assert arguments[:2] == ["--config", "lychee.toml"]
+    asked = set(arguments[2:])
+    wanted = {path for kind in ("md", "ipynb", "bib") for path in ROOT.glob(f"book/*.{kind}")}
+    wanted |= {*ROOT.glob("*.md"), ROOT / "CITATION.cff"}
+    assert asked == {path.relative_to(ROOT).as_posix() for path in wanted}
 
 
-GOOD = record("https://good.org", "working")
-GONE = record("https://gone.org", "broken", "404 Client Error: Not Found")
-UNREACHED = record("https://far.org", "broken", "NameResolutionError: far.org")
+def test_only_addresses_of_other_sites_are_asked_that_a_reader_can_follow(tmp_path):
+    owner = "https://github.com/OWNER" + "/REPO"  # not yet filled in
+    (tmp_path / "a.md").write_text(
+        f"<https://a.org/x_(y)> [tag](https://owner.github.io/REPO/x.html) <{owner}/blob/main/a.py>"
+        " <http://localhost:8000> [b](b.md) `git+https://b.org/c@v1` [d](https://d.org/owner)"
+    )
+    cell = {"cell_type": "markdown", "id": "1", "metadata": {}, "source": "[e](https://e.org/f)"}
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (tmp_path / "a.ipynb").write_text(json.dumps(notebook))
+    lychee = Path(sys.executable).parent / "lychee"
+    command = [lychee, "--config", ROOT / "lychee.toml", "--dump", "a.md", "a.ipynb"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = set(done.stdout.split())
+    assert found == {"https://a.org/x_(y)", "https://d.org/owner", "https://e.org/f"}
 
 
-def test_a_broken_link_is_named_with_the_file_that_has_it():
-    status, lines = links.verdict([GOOD, GONE, GONE | {"filename": "README.md.rst"}])
-    assert status == 1
-    assert lines == [
-        "README.md: https://gone.org: 404 Client Error: Not Found",
-        "book/a.md: https://gone.org: 404 Client Error: Not Found",
-        "1 of 2 addresses broken",
-    ]
-
-
-@pytest.mark.parametrize("status", ["working", "redirected", "ignored"])
-def test_a_link_that_leads_somewhere_is_no_problem(status):
-    assert links.verdict([GOOD, record("https://b.org", status)])[0] == 0
-
-
-def test_a_site_that_is_too_slow_is_broken_and_without_network_no_site_is():
-    assert links.verdict([GOOD, record("https://slow.org", "timeout")])[0] == 1
-    assert links.verdict([GOOD, UNREACHED])[0] == 1
-    status, (line,) = links.verdict([UNREACHED])
-    assert status == 2
-    assert line == "none of 1 addresses could be reached: is there a network?"
-
-
-def test_pages_notebooks_and_readme_are_asked_for_the_addresses_that_they_show(tmp_path):
-    (tmp_path / "book").mkdir()
-    repository = "https://github.com/OWNER" + "/REPO"  # not yet filled in
-    (tmp_path / "_config.yml").write_text(f"repository: {{ url: {repository} }}\n")
-    page = "[a](http://127.0.0.1:9/a) and [tag](https://owner.github.io/REPO/x.html)"
-    (tmp_path / "book" / "a.md").write_text(page)
-    (tmp_path / "README.md").write_text("<http://127.0.0.1:9/a>")
-    cell = {"cell_type": "markdown", "id": "1", "metadata": {}, "source": "(http://127.0.0.1:9/b)"}
-    code = {
-        "cell_type": "code", "id": "2", "metadata": {}, "outputs": [], "execution_count": None,
-        "source": f'%pip install "gsutils @ git+{repository}@v1"',
-    }  # fmt: skip
-    notebook = {"cells": [cell, code], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-    (tmp_path / "book" / "a.ipynb").write_text(json.dumps(notebook))
-    found = {(r["filename"], r["uri"], r["status"]) for r in links.check(tmp_path)}
-    assert found == {
-        ("README.md.rst", "http://127.0.0.1:9/a", "broken"),
-        ("book/a.ipynb.rst", "http://127.0.0.1:9/b", "broken"),
-        ("book/a.md.rst", "https://owner.github.io/REPO/x.html", "ignored"),
-    }
+def test_a_site_that_does_not_answer_is_an_error_that_is_named(tmp_path):
+    (tmp_path / "a.md").write_text("<http://127.0.0.1:9/x>")
+    settings = (ROOT / "lychee.toml").read_text().replace("loopback = true", "loopback = false")
+    (tmp_path / "lychee.toml").write_text(settings)
+    lychee = Path(sys.executable).parent / "lychee"
+    command = [lychee, "--config", "lychee.toml", "--max-retries=0", "a.md"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "http://127.0.0.1:9/x" in done.stdout

@@ -1,14 +1,13 @@
 r"""Colab, played on this machine: every notebook runs as it does behind its button.
 
     python -m tools.colab             # a Python that holds what Colab has, and the built wheel
-    python -m tools.colab --pinned    # the same in the very versions that Colab publishes
+    python -m tools.colab --runtime   # in Colab's own runtime: a kernel of this very Python
     python -m tools.colab --report    # what the notebooks that have run since must fulfil
-    python -m tools.colab --refresh   # read Colab's published versions anew
 
 The first is quick and comes with every test: it borrows the libraries of the Python that runs it
-(`linked`). The second installs the published versions (`published`) and then adds the package
-with the notebook's own first cell, which must change nothing else (`pinned`). Both print the folder
-of the notebooks, each alone in its own; nbmake runs them with the kernel of either:
+(`linked`). The second is for the image that Google publishes of the runtime (`.ci/colab`): there
+each notebook installs the wheel by its own first cell. Both print the folder of the notebooks, each
+alone in its own; nbmake runs them with the kernel of either:
 
     JUPYTER_PATH=.colab/share/jupyter python -m pytest \
         --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=300 --overwrite .colab/run
@@ -16,6 +15,7 @@ of the notebooks, each alone in its own; nbmake runs them with the kernel of eit
 
 import importlib.util
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -23,8 +23,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = Path(".colab")  # nbmake passes over every path with "_build" in it
-# What a notebook needs of Jupyter, besides what the package requires, and what installs it.
-NOTEBOOK = ["ipykernel", "ipython", "ipywidgets", "pip"]
+# How a kernel starts. In Colab the first import is there before a notebook's first cell.
+KERNEL = ["-m", "ipykernel_launcher"]
+RUNTIME = [
+    "-c",
+    "import google.colab; from ipykernel import kernelapp as k; k.launch_new_instance()",
+]
 
 
 def build_wheel(root: Path, folder: Path) -> Path:
@@ -42,22 +46,35 @@ def build_wheel(root: Path, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def write_kernel(root: Path, name: str, python: Path) -> None:
+def write_kernel(root: Path, name: str, python: Path, start: list[str] = KERNEL) -> None:
     """Write the Jupyter kernel of an environment's Python under `.colab/share/jupyter`."""
     kernel = root / HOME / "share" / "jupyter" / "kernels" / name / "kernel.json"
     kernel.parent.mkdir(parents=True, exist_ok=True)
     # -I: what PYTHONPATH or the user's own site-packages hold is not in Colab either
-    start = [str(python), "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    spec = {"argv": start, "display_name": "As in Colab", "language": "python"}
+    argv = [str(python), "-I", *start, "-f", "{connection_file}"]
+    spec = {"argv": argv, "display_name": "As in Colab", "language": "python"}
     kernel.write_text(json.dumps(spec, indent=1), encoding="utf-8")
 
 
-def place_notebooks(root: Path) -> Path:
-    """Copy each committed notebook into an empty folder of its own; return the folder above."""
+def place_notebooks(root: Path, wheel: Path | None = None) -> Path:
+    """Copy each committed notebook into an empty folder of its own; return the folder above.
+
+    Args:
+        root: the checkout.
+        wheel: what their first cells are to install, in place of the repository's release.
+
+    Raises:
+        ValueError: a notebook does not install the package from the repository.
+    """
     run = root / HOME / "run"
     shutil.rmtree(run, ignore_errors=True)
-    run.mkdir(parents=True)
-    for notebook in sorted((root / "book").glob("*.ipynb")):
-        (run / notebook.stem).mkdir()
-        shutil.copyfile(notebook, run / notebook.stem / notebook.name)
+    for path in sorted((root / "book").glob("*.ipynb")):
+        text = path.read_text(encoding="utf-8")
+        if wheel:
+            package = f"gsutils @ {wheel.resolve().as_uri()}"
+            text, count = re.subn(r"gsutils @ git\+[^\"\\]+", package, text)
+            if not count:
+                raise ValueError(f"expected 'gsutils @ git+…' in the first cell of {path.name}")
+        (run / path.stem).mkdir(parents=True)
+        (run / path.stem / path.name).write_text(text, encoding="utf-8")
     return run
