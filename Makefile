@@ -72,8 +72,8 @@ links: $(INSTALLED)
 	$(BIN)/lychee --config lychee.toml $(LINKING)
 
 notebooks: $(INSTALLED)
-	@$(BIN)/python -m tools.notebooks
 	@$(BIN)/python -m tools.release address
+	@$(BIN)/python -m tools.notebooks
 
 serve: book
 	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)

@@ -2,6 +2,8 @@
 
 import datetime
 import re
+import shlex
+import subprocess
 
 import nbformat
 import pytest
@@ -237,6 +239,28 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path, capsys, monkeypat
     assert main([str(tmp_path / "course.yml"), "--out", str(tmp_path)]) == 1
     assert "has other files: name a folder that is new or empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["course.yml"]
+
+
+@pytest.mark.parametrize(
+    ("target", "setting", "word"),
+    [
+        ("course", "COURSE=my course.yml", "my course.yml"),
+        (".venv/.installed", "PYTHON=/my programs/python3", "/my programs/python3"),
+    ],
+)
+def test_a_name_with_a_space_is_one_word_to_make(target, setting, word):
+    command = [
+        "make",
+        "--dry-run",
+        "--old-file=book",
+        "--what-if=requirements.txt",
+        target,
+        setting,
+    ]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if word in line and "import sys" not in line]
+    assert lines
+    assert all(word in shlex.split(line) for line in lines if "is needed" not in line), lines
 
 
 # --- the sources --------------------------------------------------------------------------------

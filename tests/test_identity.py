@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 from conftest import ROOT
 from PIL import Image
+from sphinx.errors import ConfigError
 
 from tools import identity
 from tools.identity import Provenance, footer, opening, provenance
@@ -101,3 +102,10 @@ def test_the_card_is_of_the_size_that_its_tags_tell():
     with Image.open(card) as picture:
         assert picture.size == identity.CARD_SIZE
     assert card.stat().st_size < 200_000
+
+
+def test_a_build_with_an_unusable_address_stops_in_one_sentence(tree):
+    config = "repository: { url: https://github.com/a/b.git }\n"
+    (tree / "_config.yml").write_text(config, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"without \.git .* got https://github\.com/a/b\.git$"):
+        identity.set_addresses(SimpleNamespace(srcdir=tree), SimpleNamespace())

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,7 @@ def test_a_tag_of_another_version_is_refused(tree, tag):
         ("CITATION.cff", "date-released: 2", "date-released: x2", "must be a date"),
         ("CITATION.cff", "com/a/b", "com/a/c", "make notebooks"),
         ("CHANGELOG.md", f"## {TAG[1:]}", "## 0.0.1", "CHANGELOG.md must have a section"),
-        ("_config.yml", "com/a/b", release.PLACEHOLDER, f"is still {release.PLACEHOLDER}"),
+        ("_config.yml", "com/a/b", f"com/{release.PLACEHOLDER}", f"is still {release.PLACEHOLDER}"),
     ],
 )
 def test_a_tree_that_does_not_fit_is_refused_with_the_remedy(tree, name, old, new, words):
@@ -119,10 +120,11 @@ def test_zenodo_is_told_what_the_citation_says():
 
 
 @pytest.fixture
-def built(tree):
-    """A built book in small, which `make_files` can pack."""
+def packed(tree):
+    """Runs the workflow's step on a built book in small, but for the package's own build."""
     for name in (
         "_build/html/index.html",
+        "_build/html/.nojekyll",
         "_build/html/slides/01.html",
         "_build/gradient-starvation.pdf",
         "book/01.ipynb",
@@ -131,42 +133,63 @@ def built(tree):
     ):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         (tree / name).write_text(name)
-    return tree
+    jobs = yaml.safe_load(read(ROOT, ".github/workflows/release.yml"))["jobs"]
+    (script,) = [step["run"] for step in jobs["build"]["steps"] if step.get("name") == "Pack"]
+    (tree / "bin").mkdir()
+    (tree / "bin" / "python").write_text("#!/bin/sh\nmkdir -p dist && touch dist/gsutils.whl\n")
+    (tree / "bin" / "python").chmod(0o755)
+    path = f"{tree / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    env = os.environ | {"PATH": path, "GITHUB_REF_NAME": TAG}
+
+    def pack():
+        command = ["bash", "-e", "-c", script]
+        done = subprocess.run(command, cwd=tree, env=env, capture_output=True, check=False)
+        return done.returncode, tree / "dist"
+
+    return pack
 
 
-def test_a_release_has_every_file_and_its_checksum(built, monkeypatch):
-    monkeypatch.setattr(release.subprocess, "run", lambda *_, **__: None)
-    release.make_files(built, built / "dist")
+def names(archive):
+    return {name for name in zipfile.ZipFile(archive).namelist() if not name.endswith("/")}
+
+
+def test_a_release_has_every_file_and_its_checksum(packed):
+    status, dist = packed()
+    assert status == 0
     stem = f"gradient-starvation-{TAG[1:]}"
     kinds = {f"{stem}-{kind}.zip" for kind in ("site", "slides", "notebooks", "results")}
-    files = {path.name: path for path in (built / "dist").iterdir()}
-    assert files.keys() == kinds | {f"{stem}.pdf", "SHA256SUMS"}
+    files = {path.name: path for path in dist.iterdir()}
+    assert files.keys() == kinds | {f"{stem}.pdf", "gsutils.whl", "SHA256SUMS"}
     for line in files["SHA256SUMS"].read_text().splitlines():
-        digest, name = line.split("  ")
+        digest, name = line.split()
         assert hashlib.sha256(files.pop(name).read_bytes()).hexdigest() == digest
     assert files.keys() == {"SHA256SUMS"}
-    assert zipfile.ZipFile(built / "dist" / f"{stem}-site.zip").namelist() == [
-        "index.html",
-        "slides/01.html",
-    ]
-    notebooks = zipfile.ZipFile(built / "dist" / f"{stem}-notebooks.zip")
-    assert notebooks.namelist() == ["book/01.ipynb"]
+    assert names(dist / f"{stem}-site.zip") == {"index.html", ".nojekyll", "slides/01.html"}
+    assert names(dist / f"{stem}-slides.zip") == {"slides/01.html"}
+    assert names(dist / f"{stem}-notebooks.zip") == {"book/01.ipynb"}
+    assert names(dist / f"{stem}-results.zip") == {"results/a.json"}
 
 
-def test_an_archive_depends_on_its_content_alone(built):
-    archives = []
-    for place in range(2):
-        target = built / f"{place}.zip"
-        release.pack(target, built, built.glob("results/*"))
-        archives.append(target.read_bytes())
-        (built / "results" / "a.json").touch()
-    assert archives[0] == archives[1]
+@pytest.mark.parametrize("missing", ["_build/html/slides", "_build/gradient-starvation.pdf"])
+def test_a_release_of_which_a_part_is_not_built_fails(packed, tree, missing):
+    target = tree / missing
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    assert packed()[0] != 0
 
 
-def test_nothing_to_pack_is_an_error_that_says_what_to_build(built):
-    shutil.rmtree(built / "_build" / "html" / "slides")
-    with pytest.raises(FileNotFoundError, match=r"slides\.zip.*make book pdf"):
-        release.make_files(built, built / "dist")
+@pytest.mark.parametrize(
+    "end", [".git", "/", "/tree/main", ".git/", "/blob/main/README.md", " and more"]
+)
+def test_an_address_with_more_than_the_repository_is_refused_in_one_line(
+    tree, end, monkeypatch, capsys
+):
+    change(tree, "_config.yml", "https://github.com/a/b", f"https://github.com/a/b{end}")
+    monkeypatch.setattr(release, "ROOT", tree)
+    assert release.main(["address"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("repository url in _config.yml must be like https://github.com/you/")
+    assert error.count("\n") == 1
+    assert "a/b\n" in read(tree, "CITATION.cff")
 
 
 def test_the_package_builds_both_as_source_and_as_wheel(tmp_path):

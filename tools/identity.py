@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.errors import ConfigError
 
 from tools import notebooks, release
 
@@ -100,6 +101,10 @@ def opening(cost: dict[str, str], colab: str) -> str:
 def set_addresses(app: Sphinx, config: Any) -> None:
     """Tell the theme the footer, and sphinxext-opengraph where the book will stand."""
     root = Path(app.srcdir)
+    try:
+        release.address(root)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     options = config.html_theme_options
     repository, branch = options["repository_url"], options["repository_branch"]
     own = options.get("extra_footer")  # of an edition

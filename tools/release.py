@@ -1,30 +1,23 @@
-"""A release: whether a tag may become one, what is said of it, and the files that go with it.
+"""A release: what refuses a tag, and what is said of a version.
 
-    python -m tools.release check v0.1.0    refuse a tag that the tree does not fit
+    python -m tools.release check v0.1.0    tag, version, CITATION.cff and CHANGELOG.md must agree
     python -m tools.release notes           the version's section of CHANGELOG.md
-    python -m tools.release files dist      pack site, PDF, notebooks, slides, results and package
     python -m tools.release address         copy the repository's address into CITATION.cff
 
-The workflow `.github/workflows/release.yml` runs the first three, `make notebooks` the last. Only
-PyYAML is needed for all but `files`, which wants a built book (`make book`, `make pdf`).
+The workflow `.github/workflows/release.yml` runs the first two and packs the files;
+`make notebooks` runs the last. Only PyYAML is needed.
 """
 
 import argparse
-import hashlib
 import re
-import shutil
-import subprocess
 import sys
 import tomllib
-import zipfile
-from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "gradient-starvation"
 PLACEHOLDER = "OWNER/REPO"
 _ADDRESS = re.compile(r"(?m)^repository-code: .*$")
 
@@ -36,9 +29,19 @@ def version(root: Path) -> str:
 
 
 def address(root: Path) -> str:
-    """The repository's address, from the one place that has it, `_config.yml`."""
+    """The repository's address, from the one place that has it, `_config.yml`.
+
+    Raises:
+        ValueError: it is not the address of a repository on GitHub.
+    """
     settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    return str(settings["repository"]["url"])
+    found = str(settings["repository"]["url"])
+    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+(?<!\.git)", found):
+        raise ValueError(
+            "repository url in _config.yml must be like https://github.com/you/book, without .git "
+            f"or anything else after the name: got {found}"
+        )
+    return found
 
 
 def copy_address(root: Path) -> None:
@@ -86,64 +89,27 @@ def problems(root: Path, tag: str) -> list[str]:
     return [problem for problem, holds in found.items() if not holds]
 
 
-def pack(target: Path, root: Path, paths: Iterable[Path]) -> None:
-    """Write the files `paths`, below `root`, into the archive `target`, alike at every time.
-
-    Raises:
-        FileNotFoundError: there is nothing to pack.
-    """
-    files = sorted(path for path in paths if path.is_file())
-    if not files:
-        raise FileNotFoundError(f"nothing for {target.name} below {root}: make book pdf")
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(path.relative_to(root).as_posix())
-            entry.external_attr = 0o644 << 16
-            archive.writestr(entry, path.read_bytes(), zipfile.ZIP_DEFLATED)
-
-
-def make_files(root: Path, target: Path) -> None:
-    """Fill the folder `target` with the files of a release and their checksums.
-
-    Raises:
-        FileNotFoundError: the book or its PDF is not built.
-        subprocess.CalledProcessError: the package does not build.
-    """
-    target.mkdir(parents=True, exist_ok=True)
-    stem = target / f"{NAME}-{version(root)}"
-    html, pdf = root / "_build" / "html", root / "_build" / f"{NAME}.pdf"
-    pack(Path(f"{stem}-site.zip"), html, html.rglob("*"))
-    pack(Path(f"{stem}-slides.zip"), html, (html / "slides").rglob("*"))
-    pack(Path(f"{stem}-notebooks.zip"), root, root.glob("book/*.ipynb"))
-    pack(Path(f"{stem}-results.zip"), root, root.glob("results/**/*"))
-    shutil.copyfile(pdf, Path(f"{stem}.pdf"))
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(target.resolve())]
-    subprocess.run(build, cwd=root, check=True)
-    made = sorted(path for path in target.iterdir() if path.name != "SHA256SUMS")
-    sums = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in made]
-    (target / "SHA256SUMS").write_text("".join(sums), encoding="utf-8")
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit status is 1 where the tag must not become a release."""
+    """Run a command; the exit status is 1 where the tag or the address cannot be used."""
     parser = argparse.ArgumentParser(prog="tools.release", description="Make a release.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check").add_argument("tag")
     commands.add_parser("notes")
-    commands.add_parser("files").add_argument("folder", type=Path)
     commands.add_parser("address")
     chosen = parser.parse_args(arguments)
-    if chosen.command == "check":
-        found = problems(ROOT, chosen.tag)
-        print("\n".join(found), file=sys.stderr, end="\n" if found else "")
-        return 1 if found else 0
-    if chosen.command == "notes":
-        print(notes(ROOT), end="")
-    elif chosen.command == "files":
-        make_files(ROOT, chosen.folder)
-    else:
-        copy_address(ROOT)
-    return 0
+    found: list[str] = []
+    try:
+        if chosen.command == "check":
+            found = problems(ROOT, chosen.tag)
+        elif chosen.command == "notes":
+            print(notes(ROOT), end="")
+        else:
+            copy_address(ROOT)
+    except ValueError as error:
+        found = [str(error)]
+    for problem in found:
+        print(problem, file=sys.stderr)
+    return 1 if found else 0
 
 
 if __name__ == "__main__":
