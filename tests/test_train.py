@@ -1,6 +1,8 @@
 """The training loop against torch.optim, and runs together against the same runs alone."""
 
 import io
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -125,6 +127,42 @@ def test_the_history_holds_what_was_asked_for_at_the_steps_asked_for():
     np.testing.assert_allclose(history["accuracy"][-1], evaluate.accuracy(net(X), Y).detach())
     assert seen == [False] * 4
     assert not net.training
+
+
+def test_small_work_has_one_thread_and_large_work_has_all(monkeypatch):
+    set_to = [7]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: set_to[-1])
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+    seen = []
+
+    def watched(logits, step):
+        seen.append(set_to[-1])
+        return losses.logistic(logits, torch.ones(logits.shape[-1]))
+
+    net = MLP((2, 500, 1), seeds=(0, 1))  # 4,002 weights
+    for X in (torch.ones(1249, 2), torch.ones(1250, 2), chunks(torch.ones(1250, 2), 500)):
+        fit(net, watched, X, steps=1, optimizer=SGD(0.1))
+    assert seen == [1, 1, 7, 7, 7, 7]
+    assert set_to == [7, 1, 7]
+
+
+def test_the_number_of_threads_comes_back_after_a_failure(monkeypatch):
+    set_to = [7]
+    monkeypatch.setattr(torch, "get_num_threads", lambda: set_to[-1])
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+    with pytest.raises(ValueError, match="steps"):
+        fit(network(), loss, X, steps=0, optimizer=SGD(0.1))
+    assert set_to == [7, 1, 7]
+
+
+@pytest.mark.parametrize(("asked", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_sleep_while_they_wait_unless_the_reader_chose_otherwise(asked, policy):
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    environment |= {"OMP_WAIT_POLICY": asked} if asked else {}
+    code = "import sys, os, gsutils; print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules)"
+    command = [sys.executable, "-c", code]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [policy, "False"]
 
 
 def test_by_default_some_forty_steps_are_recorded_first_and_last_among_them():

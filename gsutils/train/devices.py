@@ -1,12 +1,16 @@
-"""On which device, and with which products, a training runs.
+"""On which device, with which products and on how many threads a training runs.
 
 >>> resolve_device("cpu"), precision(torch.device("cpu"))
 (device(type='cpu'), 'float32')
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 PRECISIONS = ("float32", "bfloat16")
+SMALL = 5_000_000  # weights times examples of a step; below it a second thread does not pay
 
 
 def resolve_device(device: str | torch.device = "auto") -> torch.device:
@@ -51,3 +55,31 @@ def check_precision(name: str) -> None:
     """Raise a ValueError unless ``name`` is in :data:`PRECISIONS`."""
     if name not in PRECISIONS:
         raise ValueError(f"precision must be in {PRECISIONS}, got {name!r}")
+
+
+@contextmanager
+def threads(work: int) -> Iterator[None]:
+    """Train on one thread of the CPU where the work is small, and leave PyTorch's number after.
+
+    The number can change the order of a sum, and so its last digit: small work gives the same
+    digits whatever the machine's number of cores is, larger work those of its number of threads.
+
+    Args:
+        work: weights of all runs times examples of a step.
+
+    >>> before = torch.get_num_threads()
+    >>> with threads(300 * 2_001):
+    ...     torch.get_num_threads()
+    1
+    >>> torch.get_num_threads() == before
+    True
+    """
+    before = torch.get_num_threads()
+    chosen = 1 if work < SMALL else before
+    if chosen != before:
+        torch.set_num_threads(chosen)
+    try:
+        yield
+    finally:
+        if chosen != before:
+            torch.set_num_threads(before)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from gsutils import methods
 from gsutils.progress import track
 from gsutils.train import checkpoints
-from gsutils.train.devices import check_precision
+from gsutils.train.devices import check_precision, threads
 from gsutils.train.optimizers import SGD, Adam, Optimizer
 
 CHECK_EVERY = 25  # steps between two looks at whether the losses are finite
@@ -149,7 +149,9 @@ def fit(
             )
         return values
 
-    return minimise(model, value, state=state, **options)
+    examples = X.shape[-2] if isinstance(X, Tensor) else sum(chunk.X.shape[-2] for chunk in X)
+    with threads(examples * sum(p.numel() for p in model.parameters())):
+        return minimise(model, value, state=state, **options)
 
 
 def minimise(
