@@ -38,8 +38,13 @@ PACKAGE = {
     "deep/__init__.py": "",
     "deep/bottom.py": "value = 'one'\n",
     "aside.py": "value = 'aside'\n",
-    "results.py": "",
-    "fetch.py": "def cached():\n    return {}\n",
+    "gathers/__init__.py": "from gsutils.gathers.one import a\nfrom gsutils.gathers.two import b\n",
+    "gathers/one.py": "a = 1\n",
+    "gathers/two.py": "b = 2\n",
+    "runs/__init__.py": "",
+    "runs/records.py": "",
+    "data/__init__.py": "",
+    "data/fetch.py": "def cached():\n    return {}\n",
 }
 
 
@@ -73,10 +78,18 @@ def tree(tmp_path):
         ("import gsutils", "table.csv", True),
         ("for in", "aside.py", True),
         ("from gsutils.top import value", "aside.py", False),
-        ("from gsutils import results", "../results/a.json", True),
-        ("from gsutils import results", "../results/new.json", True),
+        ("from gsutils.runs import records", "../results/a.json", True),
+        ("from gsutils.runs import records", "../results/new.json", True),
         ("from gsutils import top", "../results/a.json", False),
         ("import math", "__init__.py", False),
+        ("from gsutils import gathers", "gathers/two.py", True),
+        ("from gsutils.gathers import a", "gathers/two.py", True),
+        ("from gsutils.gathers import one", "gathers/__init__.py", True),
+        ("from gsutils.gathers import one", "gathers/two.py", False),
+        ("import gsutils.gathers.one", "gathers/two.py", False),
+        ("import importlib\nimportlib.import_module('gsutils.top')", "deep/bottom.py", True),
+        ("import importlib\nimportlib.import_module('gsutils.top')", "aside.py", False),
+        ("import importlib\nimportlib.import_module(str())", "aside.py", True),
     ],
 )
 def test_a_chapter_depends_on_just_what_it_uses(tree, code, changed, matters):
@@ -86,8 +99,15 @@ def test_a_chapter_depends_on_just_what_it_uses(tree, code, changed, matters):
 
 
 def test_a_module_that_imports_by_computed_names_stands_for_all(tree):
-    write(tree / "gsutils", {"top.py": "import importlib\nimportlib.import_module('gsutils.x')\n"})
+    write(
+        tree / "gsutils",
+        {"top.py": "import importlib\nimportlib.import_module('gsutils.' + 'x')\n"},
+    )
     test_a_chapter_depends_on_just_what_it_uses(tree, "import gsutils.top", "aside.py", True)
+
+
+def test_the_modules_that_read_results_and_data_are_where_the_digest_looks_for_them():
+    assert all((ROOT / gsbook.PACKAGE / name).is_file() for name in (gsbook.RECORDS, gsbook.FETCH))
 
 
 def test_size_and_data_at_hand_matter_to_the_chapters_that_can_see_them(tree, monkeypatch):
@@ -136,13 +156,18 @@ def book(tmp_path_factory):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "book/references.bib", root / "book")
     write(root / "gsutils", PACKAGE)
-    shutil.copy(ROOT / "gsutils/page/prose.py", root / "gsutils")
+    write(root / "gsutils/page", {"__init__.py": ""})
+    shutil.copy(ROOT / "gsutils/page/prose.py", root / "gsutils/page")
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
     intro = "# Intro\n\n```{nb-exec-table}\n```\n"
     slow = "import time\nprint('one line,', end=' ')\ntime.sleep(0.5)\nprint('one piece')"
-    deep = chapter(f"from gsutils.top import value\nprint('deep is', value)\n{slow}", "Deep")
-    aside = chapter("from gsutils.aside import value\nprint(value)", "Aside")
+    note = "with open('../_build/log', 'a') as log: print('{}', file=log)\n"
+    deep = chapter(
+        f"{note.format('deep')}from gsutils.top import value\nprint('deep is', value)\n{slow}",
+        "Deep",
+    )
+    aside = chapter(note.format("aside") + "from gsutils.aside import value\nprint(value)", "Aside")
     write(root, {"_toc.yml": json.dumps(toc), "book/intro.md": intro})
     write(root, {"book/deep.md": deep, "book/aside.md": aside})
     return root
@@ -179,6 +204,9 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     status, output, executed = build(book)
     assert status == 0, output
     assert executed == {"book/deep", "book/aside"}
+    assert sorted(re.findall(r"Executed (\S+) in", output)) == ["book/aside", "book/deep"]
+    log = (book / "_build/log").read_text(encoding="utf-8").split()
+    assert sorted(log) == ["aside", "deep"], "each is executed once"
     assert "_build/html/index.html" in output
     assert "WARNING" not in output
     assert "Warning" not in output

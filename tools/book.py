@@ -24,7 +24,7 @@ STAMP = BUILD / "book.sha256"
 INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
 INPUTS += [
     f"tools/{name}.py"
-    for name in ("book", "gsbook", "identity", "playground", "slim", "typography")
+    for name in ("ahead", "book", "gsbook", "identity", "playground", "slim", "typography")
 ]
 INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results", "tools/slides")
 
@@ -68,6 +68,7 @@ def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyt
     from jupyter_book.sphinx import build_sphinx
 
     os.environ["IPYTHONDIR"] = str(ipython_folder())
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see gsutils/__init__.py
     for stale in ("html", ".doctrees", "jupyter_execute"):
         shutil.rmtree(build / stale, ignore_errors=True)
     result = build_sphinx(

@@ -9,7 +9,7 @@ After the build, `finish` leaves beside the HTML how long each chapter took, and
 notebooks of the repository, made for readers, for download in place of the raw executed ones.
 
 >>> sorted(imported("from .losses import logistic\nimport numpy as np", "gsutils"))
-['gsutils.losses', 'gsutils.losses.logistic', 'numpy']
+['gsutils.losses.logistic', 'numpy']
 """
 
 import ast
@@ -40,6 +40,7 @@ from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 PACKAGE = "gsutils"
+RECORDS, FETCH = "runs/records.py", "data/fetch.py"  # what reads stored results, and data
 TIMES = "chapter-times.json"
 FIGURES = "retina"  # IPython's name for PNG with two dots a pixel of the page
 _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
@@ -49,44 +50,60 @@ _FRONT_MATTER = re.compile(r"\A---\n(.*?\n)---\n", re.DOTALL)
 def imported(source: str, package: str = "") -> frozenset[str]:
     """Dotted names that Python `source` imports, relative ones as seen from inside `package`.
 
-    `from a import b` gives both `a` and `a.b`, since `b` may be a module.
+    `from a import b` gives `a.b`, whether `b` is a module or not; `import_module("a.b")` does, too.
+    A name that is only computed as the program runs gives "?".
 
     Raises:
         SyntaxError: `source` is not Python.
     """
-    names = set()
+    names, computed = set(), 0
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package or None)
-            names |= {base, *(f"{base}.{alias.name}" for alias in node.names)}
-    return frozenset(names)
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+        elif getattr(node, "id", getattr(node, "attr", "")) in ("import_module", "__import__"):
+            computed += 1
+        elif isinstance(node, ast.Call):
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            match name, node.args:
+                case "import_module" | "__import__", [ast.Constant(value=str(literal))]:
+                    names.add(literal)
+                    computed -= 1  # the function's name is a node of its own
+    return frozenset(names | ({"?"} if computed else set()))
 
 
 def package_files(package: Path, names: Iterable[str]) -> set[Path]:
-    """Files that importing `names` runs: modules of `package`, at any depth, and its data files.
+    """Files that `names` need: modules of `package`, at any depth, and its data files.
 
-    A module that imports by computed names may need any other, so it stands for them all.
+    Of `a.b.c`, the last part that is a module is followed to what it imports. The packages above
+    it are counted themselves, not what they gather for whoever imports them whole. A module that
+    imports by computed names may need any other, so it stands for them all.
     """
     everything = {path for path in package.rglob("*") if path.is_file()}
     everything -= {path for path in everything if "__pycache__" in path.parts}
     found: set[Path] = set()
+    followed: set[Path] = set()
     todo = list(names)
     while todo:
         parts = todo.pop().split(".")
         if parts[0] != package.name:
             continue
-        for depth in range(1, len(parts) + 1):  # importing a.b.c also runs a and a.b
-            place = package.parent.joinpath(*parts[:depth])
-            for path in (place / "__init__.py", place.with_suffix(".py")):
-                if path not in everything or path in found:
-                    continue
-                found.add(path)
-                source = path.read_text(encoding="utf-8")
-                if "import_module" in source or "__import__" in source:
-                    return everything
-                todo += imported(source, ".".join(path.relative_to(package.parent).parts[:-1]))
+        places = [package.parent.joinpath(*parts[:depth]) for depth in range(1, len(parts) + 1)]
+        candidates = [
+            p for place in places for p in (place / "__init__.py", place.with_suffix(".py"))
+        ]
+        modules = [path for path in candidates if path in everything]
+        found |= set(modules)
+        if not modules or modules[-1] in followed:
+            continue
+        followed.add(modules[-1])
+        inside = ".".join(modules[-1].relative_to(package.parent).parts[:-1])
+        more = imported(modules[-1].read_text(encoding="utf-8"), inside)
+        if "?" in more:
+            return everything
+        todo += more
     return found | {path for path in everything if path.suffix != ".py"} if found else found
 
 
@@ -102,9 +119,11 @@ def chapter_files(root: Path, text: str) -> set[Path]:
     try:
         names = set().union(*(imported(magics.transform_cell(cell)) for cell in cells))
         files = package_files(package, names)
+        if "?" in names:
+            raise SyntaxError("a cell imports by a computed name")
     except SyntaxError:
         files = package_files(package, [PACKAGE]) | set(package.rglob("*.py"))
-    if package / "results.py" in files:
+    if package / RECORDS in files:
         files |= set((root / "results").glob("*.json"))
     return files
 
@@ -119,8 +138,8 @@ def environment(root: Path, with_data: bool = True) -> dict[str, Any]:
         except importlib.metadata.PackageNotFoundError:
             versions[name] = "not installed"
     seen: dict[str, Any] = {"size": os.environ.get("GSUTILS_SIZE", ""), "versions": versions}
-    if with_data and (root / PACKAGE / "fetch.py").is_file():
-        seen["data"] = importlib.import_module(f"{PACKAGE}.fetch").cached()
+    if with_data and (root / PACKAGE / FETCH).is_file():
+        seen["data"] = importlib.import_module(f"{PACKAGE}.data.fetch").cached()
     return seen
 
 
@@ -136,20 +155,27 @@ def digest(root: Path, files: Iterable[Path], seen: dict[str, Any]) -> str:
 def chapter_digest(root: Path, text: str) -> str:
     """Digest of all that the chapter with the MyST source `text` uses besides its own cells."""
     files = chapter_files(root, text)
-    seen = environment(root, with_data=root / PACKAGE / "fetch.py" in files) if files else {}
+    seen = environment(root, with_data=root / PACKAGE / FETCH in files) if files else {}
     return digest(root, files, {**seen, "figures": FIGURES})
 
 
-def add_digest(app: Sphinx, docname: str, source: list[str]) -> None:
-    """Put the chapter's digest into its kernelspec, keeping the number of every line."""
-    front = _FRONT_MATTER.match(source[0])
+def with_digest(root: Path, text: str) -> str:
+    """Put a chapter's digest into its kernelspec, keeping the number of every line."""
+    front = _FRONT_MATTER.match(text)
     metadata = yaml.safe_load(front[1]) if front else None
     if not front or not isinstance(metadata, dict) or "kernelspec" not in metadata:
-        return
-    print(f"Chapter {docname}", flush=True)
-    metadata["kernelspec"]["inputs"] = chapter_digest(Path(app.srcdir), source[0])
+        return text
+    metadata["kernelspec"]["inputs"] = chapter_digest(root, text)
     lines = front[1].count("\n")
-    source[0] = f"---\n{json.dumps(metadata)}" + "\n" * lines + "---\n" + source[0][front.end() :]
+    return f"---\n{json.dumps(metadata)}" + "\n" * lines + "---\n" + text[front.end() :]
+
+
+def add_digest(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put the chapter's digest into its kernelspec as its page is read."""
+    text = with_digest(Path(app.srcdir), source[0])
+    if text != source[0]:
+        print(f"Chapter {docname}", flush=True)
+    source[0] = text
 
 
 def adapt_page(
@@ -197,7 +223,8 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
     times = {}
     for docname, metadata in app.env.nb_metadata.items():  # type: ignore[attr-defined]
         if run := metadata.get("exec_data"):
-            fresh = run["mtime"] >= app.config.gsbook_started
+            ahead = docname in app.config.gsbook_ahead
+            fresh = ahead or run["mtime"] >= app.config.gsbook_started
             times[docname] = {"seconds": run["runtime"], "executed_now": fresh}
         notebook = Path(app.srcdir, docname).with_suffix(".ipynb")
         download = Path(app.outdir, "_sources", docname).with_suffix(".ipynb")
@@ -209,6 +236,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_config_value("gsbook_started", time.time(), "")
+    app.add_config_value("gsbook_ahead", [], "")  # chapters executed before their pages were read
     app.add_post_transform(TimesTable)
     app.connect("source-read", add_digest)
     app.connect("html-page-context", adapt_page, priority=900)
