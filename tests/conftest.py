@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import gsutils  # noqa: F401  before PyTorch: threads sleep while they wait
 from tools.browser import BROWSERS, browser_path, chromium
 
 ROOT = Path(__file__).resolve().parent.parent
