@@ -446,7 +446,7 @@ def test_two_processes_fetch_at_once_and_each_file_comes_once(mnist: Server, roo
 
     mnist.answers = {path: slowly(body) for path, body in slow.items()}
     code = (
-        "import json, sys; from gsutils import fetch, registry\n"
+        "import json, sys; from gsutils.data import fetch, registry\n"
         "files, mirrors = json.loads(sys.argv[1])\n"
         "registry.MNIST = {key: registry.File(*file) for key, file in files.items()}\n"
         "registry.MNIST_MIRRORS = tuple(mirrors)\n"
