@@ -1,22 +1,21 @@
-"""The command line: list the experiments, show one, run one; grade notebooks.
+"""The command line: list the experiments, show one, run one.
 
     python -m gsutils list
     python -m gsutils show NAME
     python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--device auto]
                                [--cases CASE ...] [--set KEY=VALUE ...]
                                [--jobs N] [--fresh] [--out DIR]
-    python -m gsutils grade NOTEBOOK ... [--assignment FILE] [--out DIR] [--seconds S]
-                                         [--memory GIB] [--jobs N]
 
 A run writes one JSON file (see :mod:`gsutils.runs.records`) and prints what it measured beside the
 paper's numbers. A run that was stopped goes on where it was when the same command is given again.
-For grading see :mod:`gsutils.grading`.
+Notebooks are graded by ``python -m grading``, which `grade` and its arguments still start.
 
 >>> main(["show", "figure5"])  # doctest: +ELLIPSIS
 figure5: Two coupled features: ...
 """
 
 import argparse
+import importlib
 import json
 import os
 import sys
@@ -28,7 +27,6 @@ import joblib
 import torch
 
 from gsutils.experiments import ENTRIES, SIZES, Entry
-from gsutils.grading import command as grading
 from gsutils.ledger import verdicts
 from gsutils.runs import records, sweep
 from gsutils.train import TrainingDiverged
@@ -38,14 +36,15 @@ INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["grade"]:
+        return _other("grading.command", words[1:])
+    options = _parser().parse_args(words)
     try:
         if options.command == "list":
             print("\n".join(_overview()))
         elif options.command == "show":
             print("\n".join(_description(_entry(options.name))))
-        elif options.command == "grade":
-            return grading.run(options)
         else:
             path = _run(options)
             print("\n".join(verdicts.comparison(_entry(options.name), records.read(path))))
@@ -61,6 +60,12 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return INTERRUPTED
     return 0
+
+
+def _other(command: str, words: list[str]) -> int:
+    """Hand over to the command of a package that this one does not know."""
+    status: int = importlib.import_module(command).main(words)
+    return status
 
 
 def _run(options: argparse.Namespace) -> Path:
@@ -103,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--jobs", type=parse_jobs, metavar="N", help="processes side by side; default: 1")
     add("--fresh", action="store_true", help="do not go on where a stopped run was")
     add("--out", type=Path, help="folder of the result; default: the one that the book reads")
-    grading.add_arguments(commands.add_parser("grade", help="grade notebooks with exercises"))
+    commands.add_parser("grade", help="the same as python -m grading: grade notebooks")
     return parser
 
 

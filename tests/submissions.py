@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from gsutils.grading.grader import grade
-from gsutils.grading.sandbox import Limits
+from grading.grader import grade
+from grading.sandbox import Limits
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits that Linux has")
 QUICK = Limits(seconds=1)

@@ -10,7 +10,7 @@ import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, missing
 
-from gsutils.grading.grader import grade
+from grading.grader import grade
 from tools import book
 from tools.course import editions, pages, settings, source
 from tools.course.__main__ import MARK

@@ -15,9 +15,9 @@ from test_chapters import CHAPTERS, MD, PAGES, page
 
 from gsutils import checks
 from gsutils.__main__ import main
-from gsutils.grading import grader, report
-from gsutils.grading.grader import grade
-from gsutils.grading.sandbox import Limits
+from grading import grader, report
+from grading.grader import grade
+from grading.sandbox import Limits
 
 submit, mark = submissions.submit, submissions.mark
 

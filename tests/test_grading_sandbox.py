@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from submissions import IMPORTS, LINUX, QUICK, RIGHT, cell, function, notebook
 
 from gsutils.__main__ import main
-from gsutils.grading import grader, landlock, report, values
-from gsutils.grading.grader import grade
-from gsutils.grading.sandbox import Limits, Sandbox, Stopped
+from grading import grader, landlock, report, values
+from grading.grader import grade
+from grading.sandbox import Limits, Sandbox, Stopped
 
 submit, mark = submissions.submit, submissions.mark
 

@@ -9,9 +9,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=8, title="average and worst-group accuracy, f(accuracies, counts)")
 def group_report(answer: Callable[..., Any]) -> str | None:
-    """Chapter 8: average and worst-group accuracy, ``f(accuracies, counts)``."""
     cases = [
         ((0.9, 0.95, 0.8, 0.4), (500, 300, 150, 10)),
         ((0.7, 0.9, 0.99, 0.85), (9767, 7535, 2480, 180)),
@@ -36,9 +35,8 @@ def group_report(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=8, title="where class weights move the sign change, f(w_minus, w_plus)")
 def weighted_threshold(answer: Callable[..., Any]) -> str | None:
-    """Chapter 8: where class weights move the sign change, ``f(w_minus, w_plus)``."""
     for minus, plus in ((0.6, 3.4), (1.0, 1.0), (2.0, 0.5)):
         p = number(answer(minus, plus))
         if np.isclose(p, minus / (minus + plus)):
@@ -58,9 +56,8 @@ def weighted_threshold(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=8, title="the γ of class -1 that gives a threshold, f(p, lam, gamma_plus)")
 def gamma_for_threshold(answer: Callable[..., Any]) -> str | None:
-    """Chapter 8: the γ of class -1 that gives a threshold, ``f(p, lam, gamma_plus)``."""
     for p, lam, high in ((0.3, (0.235, 1.34), 2.5), (0.5, (0.5, 1.5), 1.0), (0.1, (1.0, 0.4), 0.0)):
         low = number(answer(p, lam, high))
         if abs(_sign_change(lam, (low, high)) - p) < 1e-6:
@@ -78,9 +75,8 @@ def gamma_for_threshold(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=8, title="the best threshold for the worst group, f(logits, y, group)")
 def worst_group_threshold(answer: Callable[..., Any]) -> str | None:
-    """Chapter 8: the best threshold for the worst group, ``f(logits, y, group)``."""
     rng = stream(8, "check")
     for shift in (-1.5, 2.0):
         group = np.repeat(np.arange(4), (400, 300, 120, 30))

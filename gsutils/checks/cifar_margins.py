@@ -10,9 +10,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=6, title="signed margins of a linear model, f(w, b, X, y, norm)")
 def dual_margin(answer: Callable[..., Any]) -> str | None:
-    """Chapter 6: signed margins of a linear model, ``f(w, b, X, y, norm)``."""
     rng = stream(0, "check")
     w, b, X = rng.normal(size=5), 0.7, rng.normal(size=(30, 5))
     y = np.where(np.arange(30) % 2 == 0, 1.0, -1.0)
@@ -40,9 +39,8 @@ def dual_margin(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=6, title="rows projected to a Euclidean ball, f(delta, eps)")
 def project_to_ball(answer: Callable[..., Any]) -> str | None:
-    """Chapter 6: rows projected to a Euclidean ball, ``f(delta, eps)``."""
     rng = stream(1, "check")
     delta = rng.normal(size=(40, 6)) * rng.uniform(0.05, 1.0, (40, 1))
     eps = 0.8
@@ -75,9 +73,8 @@ def _lead(place: float, bend: float, asked: list[float], t: float) -> float:
     return float(np.tanh(bend * (place - t)))
 
 
-@exercise
+@exercise(chapter=6, title="the place of a change of sign, f(lead)")
 def find_crossing(answer: Callable[..., Any]) -> str | None:
-    """Chapter 6: the place of a change of sign, ``f(lead)``."""
     for place, bend in ((0.3, 1.0), (0.81, 9.0), (0.0123, 1.0)):
         asked: list[float] = []
         lead = partial(_lead, place, bend, asked)

@@ -12,9 +12,8 @@ from gsutils.data import moons
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=1, title="the input margin of a line, f(w, b, X, y)")
 def linear_margin(answer: Callable[..., Any]) -> str | None:
-    """Chapter 1: the input margin of a line, ``f(w, b, X, y)``."""
     w, b = np.array([3.0, -4.0]), 1.0
     X = np.array([[2.0, 0.5], [-1.0, 1.5], [3.0, -1.0], [-2.0, 2.0]])
     y = np.array([1.0, -1.0, 1.0, -1.0])
@@ -42,9 +41,8 @@ def linear_margin(answer: Callable[..., Any]) -> str | None:
     return "Not the distance from the closest point to the line w·x + b = 0."
 
 
-@exercise
+@exercise(chapter=1, title="the objective of spectral decoupling, f(logits, y, lam), mean form")
 def sd_objective(answer: Callable[..., Any]) -> str | None:
-    """Chapter 1: the objective of spectral decoupling, ``f(logits, y, lam)``, mean form."""
     rng = stream(1, "check")
     logits = torch.from_numpy(rng.normal(size=7)) * 3
     y, lam = torch.tensor([1.0, -1, 1, 1, -1, -1, 1]).double(), 0.3
@@ -81,9 +79,10 @@ def sd_objective(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(
+    chapter=1, title="the share of points that a shift of length eps can flip, f(distances, eps)"
+)
 def flip_share(answer: Callable[..., Any]) -> str | None:
-    """Chapter 1: the share of points that a shift of length eps can flip, ``f(distances, eps)``."""
     X, y = moons.two_moons(0)
     distances = y * X[:, 0] * -1 - 0.2
     for eps in (0.0, 0.1, 0.5, 1.0):

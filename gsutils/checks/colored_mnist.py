@@ -10,9 +10,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=7, title="accuracies of the best use of colour and digit, f(p_colour, p_digit)")
 def bayes_accuracy(answer: Callable[..., Any]) -> str | None:
-    """Chapter 7: accuracies of the best use of colour and digit, ``f(p_colour, p_digit)``."""
     for colour, digit in ((0.85, 0.75), (0.6, 0.75), (0.1, 0.75)):
         got = number(answer(colour, digit))
         best = max(colour, 1 - colour, digit, 1 - digit)
@@ -32,9 +31,8 @@ def bayes_accuracy(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=7, title="spurious colours, f(y, flip, rng)")
 def colour_the_labels(answer: Callable[..., Any]) -> str | None:
-    """Chapter 7: spurious colours, ``f(y, flip, rng)``."""
     y = np.where(np.arange(20_000) % 4 == 0, 1.0, -1.0)
     colour = array(answer(y.copy(), 0.2, stream(2, "check")), y.shape)
     if not np.isin(colour, (-1, 1)).all():
@@ -55,9 +53,8 @@ def colour_the_labels(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=7, title="IRM's penalty of a classifier that looks at the colour alone, f(a, p)")
 def irm_colour_penalty(answer: Callable[..., Any]) -> str | None:
-    """Chapter 7: IRM's penalty of a classifier that looks at the colour alone, ``f(a, p)``."""
     for a, p in ((2.0, 0.8), (0.7, 0.9), (-1.5, 0.6), (3.0, 0.25)):
         got = number(answer(a, p))
         slope = a * (expit(a) - p)
@@ -82,9 +79,8 @@ def irm_colour_penalty(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=7, title="the logit that minimises the SD objective, f(p, lam)")
 def sd_logit(answer: Callable[..., Any]) -> str | None:
-    """Chapter 7: the logit that minimises the SD objective, ``f(p, lam)``."""
     for p, lam in ((0.85, 1.0), (0.2, 0.5), (0.5, 0.1), (0.99, 1e-3)):
         z = number(answer(p, lam))
         slope = expit(z) - p + lam * z

@@ -10,9 +10,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=5, title="λ of a penalty that can only be called, f(penalty, n)")
 def measure_lam(answer: Callable[..., Any]) -> str | None:
-    """Chapter 5: λ of a penalty that can only be called, ``f(penalty, n)``."""
     for n, c in ((11, 0.003), (7, 2.0), (50, 0.3)):
         for name, lam, penalty in (
             ("c·mean(ŷ²)", 2 * c, lambda z, c=c: c * np.mean(np.square(z))),
@@ -34,9 +33,8 @@ def measure_lam(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=5, title="the λ whose equal margin is u, f(u)")
 def lam_for_margin(answer: Callable[..., Any]) -> str | None:
-    """Chapter 5: the λ whose equal margin is u, ``f(u)``."""
     for u in (1.0, 3.0, 0.2, 9.0):
         got, alpha = number(answer(u)), expit(-u)
         if np.isclose(got, alpha / u, rtol=1e-6):
@@ -55,9 +53,8 @@ def lam_for_margin(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=5, title="which examples SD leaves coupled, f(Phi, y), (n, m), (n,) -> (n, n)")
 def example_coupling(answer: Callable[..., Any]) -> str | None:
-    """Chapter 5: which examples SD leaves coupled, ``f(Phi, y)``, (n, m), (n,) -> (n, n)."""
     rng = stream(5, "check")
     full, few = rng.normal(size=(4, 6)), rng.normal(size=(5, 3))
     twins = np.vstack([full, full[:1]])

@@ -10,9 +10,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=9, title="net pull on a second feature once the first is learned, f(p)")
 def portion_left(answer: Callable[..., Any]) -> str | None:
-    """Chapter 9: net pull on a second feature once the first is learned, ``f(p)``."""
     for p in (0.9, 0.75, 0.6):
         got = number(answer(p))
         if np.isclose(got, 4 * p * (1 - p)):
@@ -31,9 +30,8 @@ def portion_left(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=9, title="the dose share of a feature in a sample, f(logits, y, f)")
 def dose_share(answer: Callable[..., Any]) -> str | None:
-    """Chapter 9: the dose share of a feature in a sample, ``f(logits, y, f)``."""
     rng = stream(9, "check")
     y, f = rng.choice([-1.0, 1.0], (2, 40))
     logits = 2 * rng.normal(size=40) + 1
@@ -64,9 +62,8 @@ def dose_share(answer: Callable[..., Any]) -> str | None:
     return f"Not {got:.4g} here: which pulls belong above the line, and which below?"
 
 
-@exercise
+@exercise(chapter=9, title="θ from all doses under weight decay, f(doses, lr, lam)")
 def weights_from_doses(answer: Callable[..., Any]) -> str | None:
-    """Chapter 9: θ from all doses under weight decay, ``f(doses, lr, lam)``."""
     doses = stream(10, "check").normal(size=(7, 3))
     for lr, lam in ((0.1, 2.0), (0.5, 0.3)):
         got = array(answer(doses.copy(), lr, lam), (3,))

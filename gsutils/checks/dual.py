@@ -11,9 +11,8 @@ from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=3, title="what is left of each example's gradient, f(logits, y)")
 def remaining_gradient(answer: Callable[..., Any]) -> str | None:
-    """Chapter 3: what is left of each example's gradient, ``f(logits, y)``."""
     logits = np.array([-2.0, -0.5, 0.3, 1.0, 4.0])
     y = np.array([1.0, -1.0, 1.0, -1.0, 1.0])
     truth = dual.multiplier(y * logits)
@@ -39,9 +38,8 @@ def remaining_gradient(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=3, title="the dual objective, Eq. 8, f(alpha, Phi, y, lam)")
 def dual_value(answer: Callable[..., Any]) -> str | None:
-    """Chapter 3: the dual objective, Eq. 8, ``f(alpha, Phi, y, lam)``."""
     alpha, Phi, y, lam = _problem()
     U, s, _ = ntk.features(Phi, y)
     truth = float(dual.dual_objective(alpha, U, s**2, lam))
@@ -68,9 +66,8 @@ def dual_value(answer: Callable[..., Any]) -> str | None:
     return None if np.isclose(got, truth, rtol=1e-6) else "Not the dual objective of Eq. 8."
 
 
-@exercise
+@exercise(chapter=3, title="the weights that belong to alpha, f(alpha, Phi, y, lam)")
 def weights_from_pulls(answer: Callable[..., Any]) -> str | None:
-    """Chapter 3: the weights that belong to alpha, ``f(alpha, Phi, y, lam)``."""
     alpha, Phi, y, lam = _problem()
     truth = (y[:, None] * Phi).T @ alpha / lam
     got = array(answer(alpha, Phi, y, lam), truth.shape)

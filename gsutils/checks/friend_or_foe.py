@@ -8,9 +8,8 @@ import numpy as np
 from gsutils.checks.verdict import exercise, number
 
 
-@exercise
+@exercise(chapter=11, title="where two classifiers are equally good, f(a1, c1, a2, c2)")
 def break_even(answer: Callable[..., Any]) -> str | None:
-    """Chapter 11: where two classifiers are equally good, ``f(a1, c1, a2, c2)``."""
     for a1, c1, a2, c2 in ((0.9, 0.2, 0.6, 0.5), (0.6, 0.7, 0.99, 0.1), (0.8, 0.0, 0.7, 0.7)):
         q, right = number(answer(a1, c1, a2, c2)), (c2 - c1) / (a1 - a2 + c2 - c1)
         if np.isclose(q, right):
@@ -35,9 +34,8 @@ def break_even(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=11, title="how many boards until an exception is likely, f(q, chance)")
 def boards_needed(answer: Callable[..., Any]) -> str | None:
-    """Chapter 11: how many boards until an exception is likely, ``f(q, chance)``."""
     for q, chance in ((0.9, 0.95), (0.98, 0.5), (0.7, 0.99)):
         n = number(answer(q, chance))
         exact = np.log(1 - chance) / np.log(q)

@@ -11,9 +11,8 @@ from gsutils.checks.verdict import exercise, number
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=10, title="the share of wrong labels that is fitted, f(logits, y, wrong)")
 def share_memorised(answer: Callable[..., Any]) -> str | None:
-    """Chapter 10: the share of wrong labels that is fitted, ``f(logits, y, wrong)``."""
     rng = stream(10, "check")
     for share in (0.3, 0.1):
         y, wrong = rng.choice([-1.0, 1.0], 4000), rng.random(4000) < share
@@ -37,9 +36,8 @@ def share_memorised(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=10, title="the ε of label smoothing with SD's margin, f(lam)")
 def matching_smoothing(answer: Callable[..., Any]) -> str | None:
-    """Chapter 10: the ε of label smoothing with SD's margin, ``f(lam)``."""
     for lam in (0.5, 0.01, 3.0):
         got = number(answer(lam))
         u = brentq(lambda v, lam=lam: expit(-v) - lam * v, 0, 0.5 / lam, xtol=1e-15)
@@ -58,9 +56,8 @@ def matching_smoothing(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=10, title="the strengths' ratio for a start neck and neck, f(p_shape, p_colour)")
 def neck_and_neck(answer: Callable[..., Any]) -> str | None:
-    """Chapter 10: the strengths' ratio for a start neck and neck, ``f(p_shape, p_colour)``."""
     for shape, colour in ((0.75, 0.85), (0.6, 0.95), (0.9, 0.7)):
         got = number(answer(shape, colour))
         squared = (shape - 0.5) / (colour - 0.5)

@@ -11,9 +11,8 @@ from gsutils.nets import MLP
 from gsutils.seeding import stream
 
 
-@exercise
+@exercise(chapter=2, title="the signs of a singular value decomposition, f(U, Vt) -> U, Vt")
 def fix_signs(answer: Callable[..., Any]) -> str | None:
-    """Chapter 2: the signs of a singular value decomposition, ``f(U, Vt)`` -> ``U, Vt``."""
     truth, s, right = ntk.features(stream(2, "check").normal(size=(6, 9)), np.ones(6))
     truth, s, right = truth[:, :4], s[:4], right[:4]  # U not square: rows are not columns
     flips = np.array([1.0, -1.0, -1.0, 1.0])
@@ -40,9 +39,8 @@ def fix_signs(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=2, title="the responses of a real network, f(U, y, logits, logits0)")
 def centred_response(answer: Callable[..., Any]) -> str | None:
-    """Chapter 2: the responses of a real network, ``f(U, y, logits, logits0)``."""
     rng = stream(3, "check")
     y = np.array([1.0, -1.0, -1.0, 1.0, 1.0])
     U = ntk.features(rng.normal(size=(5, 7)), y).U
@@ -67,9 +65,8 @@ def centred_response(answer: Callable[..., Any]) -> str | None:
     return None if np.allclose(got, truth) else "Not the responses of Eq. 4 to what was learned."
 
 
-@exercise
+@exercise(chapter=2, title="the NTK of a two-layer network from its weights, f(W, w, X)")
 def two_layer_gram(answer: Callable[..., Any]) -> str | None:
-    """Chapter 2: the NTK of a two-layer network from its weights, ``f(W, w, X)``."""
     rng = stream(4, "check")
     X = rng.normal(size=(4, 3))
     net = MLP((3, 8, 1), [4], parameterisation="ntk")

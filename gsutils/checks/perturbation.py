@@ -11,9 +11,8 @@ from gsutils import perturbation
 from gsutils.checks.verdict import exercise, number
 
 
-@exercise
+@exercise(chapter=4, title="the uncoupled fixed point of Eq. 10, f(s2, lam)")
 def lambert_alpha(answer: Callable[..., Any]) -> str | None:
-    """Chapter 4: the uncoupled fixed point of Eq. 10, ``f(s2, lam)``."""
     for s2, lam in ((4.0, 1.0), (0.3, 2.0), (1e8, 1e-6)):
         got = answer(s2, lam)
         if np.iscomplexobj(got):
@@ -39,9 +38,8 @@ def lambert_alpha(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=4, title="the sign of d|z2*|/d(s1²) under Eq. 9, f(delta, s2, lam)")
 def starvation_sign(answer: Callable[..., Any]) -> str | None:
-    """Chapter 4: the sign of d|z2*|/d(s1²) under Eq. 9, ``f(delta, s2, lam)``."""
     cases = (
         (0.3, (9.0, 1.0), -1, "feature 1 is stronger and right about both examples"),
         (-0.3, (9.0, 1.0), 1, "feature 1 is wrong about example 2"),
@@ -67,9 +65,8 @@ def starvation_sign(answer: Callable[..., Any]) -> str | None:
     return None
 
 
-@exercise
+@exercise(chapter=4, title="where Lemma 1's dz2*/d(s1²) first changes sign, f(s2, lam)")
 def lemma1_flip(answer: Callable[..., Any]) -> str | None:
-    """Chapter 4: where Lemma 1's dz2*/d(s1²) first changes sign, ``f(s2, lam)``."""
     for s2, lam in (((4.0, 1.0), 0.1), ((100.0, 1.0), 0.1), ((100.0, 1.0), 1e-3)):
         delta = number(answer(np.array(s2), lam))
         truth = _first_root(_lemma1_slope, s2, lam)

@@ -18,7 +18,7 @@ from typing import Any
 
 import nbformat
 
-from gsutils.grading import notebooks as grading
+from grading import notebooks as grading
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.notebooks.cells import INSTALL

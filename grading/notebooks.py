@@ -3,7 +3,8 @@ r"""Finding the exercises of a submitted notebook, and the code that each of the
 An exercise's cell carries the tag ``exercise-NAME``; where tags were lost, or the answer stands in
 a cell of the student's own, the call ``checks.NAME(...)`` tells. Nothing is run to find out what an
 answer needs: of the other cells, those statements are taken that bind a name it uses, and those
-that these use in turn. A training higher up is left out unless the answer uses what it gives.
+that these use in turn; to fill counts as to bind: ``x[0] = 1``, ``x.append(1)``, ``setattr(x, ...)``.
+A training higher up is left out unless the answer uses what it gives.
 
 >>> cell = {"cell_type": "code", "source": "import numpy as np\nX = np.ones(3)\ntrain()"}
 >>> answer = {"cell_type": "code", "source": "def f():\n    return np.pi\nchecks.f(f)"}
@@ -19,10 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from grading import cells as ipython
+from grading import values
+
 LONGEST = 100_000  # characters of a cell of code
 TAG = "exercise-"
 _CALL = re.compile(r"\bchecks\.(\w+)\s*\(")
-_MAGIC = re.compile(r"^(\s*)[%!].*$|^(\s*)[\w.]+\?+\s*$", re.MULTILINE)
+SHOWS = {"display", "print"}  # what is passed to these does not change
 
 
 class UnreadableNotebook(ValueError):
@@ -38,19 +42,27 @@ class Exercise:
         code: the cell.
         setup: statements from other cells that it needs, in the order to run them.
         points: what the cell's metadata say it is worth, under the key "points".
+        python: the version with which the notebook was written, "" where it does not say.
     """
 
     cell: int
     code: str
     setup: list[str]
     points: float = 1.0
+    python: str = ""
 
 
 @dataclass(frozen=True)
 class _Statement:
     code: str
     binds: frozenset[str]
+    fills: frozenset[str]
     needs: frozenset[str]
+
+    @property
+    def imports(self) -> frozenset[str]:
+        """The names of modules and of what is in them: calling these fills nothing."""
+        return self.binds if self.code.startswith(("import ", "from ")) else frozenset()
 
 
 @dataclass(frozen=True)
@@ -102,12 +114,26 @@ def read(path: Path) -> Any:
         raise UnreadableNotebook("not a notebook: the JSON has no field nbformat")
     if content["nbformat"] != 4:
         raise UnreadableNotebook(
-            f"a notebook of version {str(content['nbformat'])[:20]}, expected 4: "
+            f"a notebook of version {json.dumps(content['nbformat'])[:20]}, expected the number 4: "
             "open it in a current Jupyter and save it again"
         )
     if not isinstance(content.get("cells"), list):
         raise UnreadableNotebook("not a notebook: it has no list of cells")
     return content
+
+
+def exercises(path: Path, assignment: Path | None = None) -> Any:
+    """Return the exercises of a notebook's file as parts of JSON.
+
+    Args:
+        path: the notebook.
+        assignment: the notebook that was handed out.
+
+    Raises:
+        UnreadableNotebook: one of them cannot be graded.
+    """
+    found = find(read(path), read(assignment) if assignment else None)
+    return {name: vars(exercise) for name, exercise in found.items()}
 
 
 def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
@@ -119,6 +145,9 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
     Args:
         notebook: what `read` returned.
         assignment: the notebook that was handed out: it provides what a submission has lost.
+
+    Raises:
+        UnreadableNotebook: a cell with an exercise is too long.
     """
     cells = _cells(notebook)
     reference = _statements(_cells(assignment)) if assignment else []
@@ -127,7 +156,7 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
         for name in cell.names:
             candidates.setdefault(name, []).append(cell)
     statements = {cell.place: _statements([cell]) for cell in cells}
-    found = {}
+    found, python = {}, _python(notebook)
     for name, of_this in candidates.items():
         of_this = [c for c in of_this if not c.is_locked] or of_this
         cell = next((c for c in reversed(of_this) if not c.is_stub), of_this[-1])
@@ -136,20 +165,8 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
         own = statements[cell.place]
         needs = {n for s in own for n in s.needs} - {n for s in own for n in s.binds}
         setup = _needed(needs, before, reference, after)
-        found[name] = Exercise(cell.place, cell.code, setup, _points(cell))
+        found[name] = Exercise(cell.place, cell.code, setup, _points(cell), python)
     return found
-
-
-def parse(code: str) -> ast.Module:
-    """Return the syntax tree of a cell in which lines of magic and shell commands do nothing.
-
-    Raises:
-        SyntaxError: the cell is not Python.
-    """
-    try:
-        return ast.parse(code)
-    except SyntaxError:
-        return ast.parse(_MAGIC.sub(r"\1\2pass", code))
 
 
 def _cells(notebook: Any) -> list[_Cell]:
@@ -161,14 +178,22 @@ def _cells(notebook: Any) -> list[_Cell]:
         source = cell.get("source")
         if isinstance(source, list) and all(isinstance(line, str) for line in source):
             source = "".join(source)
-        if not isinstance(source, str) or len(source) > LONGEST:
+        if not isinstance(source, str):
+            continue
+        metadata = cell.get("metadata")
+        metadata = metadata if isinstance(metadata, dict) else {}
+        if len(source) > LONGEST:
+            if _Cell(place, source, None, metadata).names:
+                raise UnreadableNotebook(
+                    f"its cell {place} has an exercise and more than {LONGEST:,} characters: "
+                    "shorten it"
+                )
             continue
         try:
-            tree = parse(source)
+            tree = ipython.parse(source)
         except (MemoryError, RecursionError, SyntaxError, ValueError):
             tree = None
-        metadata = cell.get("metadata")
-        cells.append(_Cell(place, source, tree, metadata if isinstance(metadata, dict) else {}))
+        cells.append(_Cell(place, source, tree, metadata))
     return cells
 
 
@@ -191,20 +216,45 @@ def _statement(node: ast.stmt) -> _Statement:
     try:
         table = symtable.symtable(code, "cell", "exec")
     except SyntaxError:  # such as a return outside of a function
-        return _Statement(code, frozenset(), frozenset())
+        return _Statement(code, frozenset(), frozenset(), frozenset())
     binds = {
         symbol.get_name()
         for symbol in table.get_symbols()
         if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
     }
-    if not isinstance(node, ast.FunctionDef | ast.ClassDef):
-        for part in ast.walk(node):  # x[0] = 1 and x.a = 1 change x
-            if isinstance(part, ast.Subscript | ast.Attribute) and isinstance(part.ctx, ast.Store):
-                base = part.value
-                binds |= {base.id} if isinstance(base, ast.Name) else set()
     if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
         binds = {"*"}
-    return _Statement(code, frozenset(binds), frozenset(_globals(table)))
+    needs = _globals(table)
+    fills = needs.intersection(_filled(node))
+    return _Statement(code, frozenset(binds), frozenset(fills), frozenset(needs))
+
+
+def _filled(node: ast.AST) -> set[str]:
+    """Return the names whose objects a statement may change without binding them anew.
+
+    That is `x[0] = 1` and `x.a = 1`, and where nothing is kept of a call, `x.append(1)` and
+    `fill(x)`: not `y = f(x)`, or each training would belong to the data that it used.
+    """
+    found: set[str] = set()
+    match node:
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
+            return found
+        case (
+            ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
+        ):
+            found.add(_root(node))
+        case ast.Expr(ast.Call(func=ast.Attribute() as method)):
+            found.add(_root(method))
+        case ast.Expr(ast.Call(func=ast.Name(name), args=arguments)) if name not in SHOWS:
+            found |= {part.id for part in arguments if isinstance(part, ast.Name)}
+    return found.union(*map(_filled, ast.iter_child_nodes(node)))
+
+
+def _root(node: ast.expr) -> str:
+    """Return the name at the beginning of `x.a[0].b`, "" where there is none."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
 
 
 def _globals(table: symtable.SymbolTable) -> set[str]:
@@ -227,17 +277,19 @@ def _needed(
     A name is looked up in the cells before the exercise, in the notebook that was handed out, and
     in the cells below, which a student may have run first.
     """
+    modules = {name for pool in (before, reference, after) for s in pool for name in s.imports}
     chosen = [[False] * len(pool) for pool in (before, reference, after)]
     pending, seen = {"*", *needs}, set()
     while pending:
         name = pending.pop()
         seen.add(name)
         for pool, marks in zip((before, reference, after), chosen):
-            places = [i for i, statement in enumerate(pool) if name in statement.binds]
-            for i in places:
-                marks[i] = True
-                pending |= pool[i].needs - seen
-            if places:
+            for i, statement in enumerate(pool):
+                fills = name in statement.fills and name not in modules
+                if name in statement.binds or fills:
+                    marks[i] = True
+                    pending |= statement.needs - seen
+            if any(name in statement.binds for statement in pool):
                 break
     in_order = zip((reference, before, after), (chosen[1], chosen[0], chosen[2]))
     return [s.code for pool, marks in in_order for s, mark in zip(pool, marks) if mark]
@@ -254,3 +306,11 @@ def _points(cell: _Cell) -> float:
     points = cell.metadata.get("points", 1)
     usual = isinstance(points, int | float) and 0 <= points <= 1000
     return float(points) if usual else 1.0
+
+
+def _python(notebook: Any) -> str:
+    """Return the version of Python in a notebook's metadata."""
+    version: Any = notebook
+    for key in ("metadata", "language_info", "version"):
+        version = version.get(key) if isinstance(version, dict) else None
+    return "Python " + values.plain(version, 20) if isinstance(version, str) else ""

@@ -24,9 +24,9 @@ from html import escape
 from pathlib import Path, PurePath
 from typing import Any
 
+from grading.grader import STATUSES, Mark, Report
 from gsutils import __version__
 from gsutils.files import atomic
-from gsutils.grading.grader import STATUSES, Mark, Report
 
 VERSION = 1
 HEAD = '<tr><th>notebook</th><th class="number">points</th><th>problem</th></tr>'
@@ -120,7 +120,7 @@ def write_overview(reports: Sequence[tuple[str, Report]], folder: Path) -> None:
     exercises = list(dict.fromkeys(m.exercise for _, report in reports for m in report.marks))
     with (
         atomic(folder / "grades.csv") as part,
-        part.open("w", encoding="utf-8", newline="") as file,
+        part.open("w", encoding="utf-8-sig", newline="") as file,  # Excel looks for the mark
     ):
         table = csv.writer(file)
         table.writerow([*COLUMNS, *exercises, *(f"{name}: status" for name in exercises)])

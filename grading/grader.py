@@ -6,7 +6,7 @@
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder, "ada.ipynb")
 ...     _ = path.write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
-...     report = grade(path)
+...     report = grade(path, Trust())
 >>> [(mark.exercise, mark.status) for mark in report.marks][:2]
 [('linear-margin', 'unsolved'), ('sd-objective', 'missing')]
 """
@@ -14,14 +14,15 @@
 import hashlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from grading import values
+from grading.engines import Engine, Trust
+from grading.sandbox import Limits, Sandbox, Stopped
 from gsutils.checks import CHECKS
 from gsutils.checks.verdict import Check
-from gsutils.grading import values
-from gsutils.grading.sandbox import Failed, Limits, Sandbox, Stopped
 
 LARGEST = 200 * 2**20  # bytes of a notebook
 PATIENCE = 3  # a notebook's time by the clock, in limits of one exercise
@@ -84,20 +85,27 @@ class Report:
 
 
 @dataclass(frozen=True)
-class _HandedOut:
-    """The notebook that students were given: its file, and what its exercises are worth."""
+class _Task:
+    """How to grade: the engine, the limits, and what was handed out with its points, if known."""
 
-    path: Path
-    points: dict[str, float]
+    engine: Engine
+    limits: Limits
+    assignment: Path | None = None
+    points: dict[str, float] = field(default_factory=dict)
 
 
 def grade(
-    path: Path, assignment: Path | None = None, limits: Limits | None = None, name: str = ""
+    path: Path,
+    engine: Engine,
+    assignment: Path | None = None,
+    limits: Limits | None = None,
+    name: str = "",
 ) -> Report:
     """Grade a notebook.
 
     Args:
         path: the notebook as it was handed in.
+        engine: what keeps the student's code to itself, from `sandbox.choose`.
         assignment: the notebook that was handed out: it says which exercises there are and what
             each is worth. Without it, all exercises of those chapters count of which the
             submission has at least one, with a point each.
@@ -110,12 +118,12 @@ def grade(
     Raises:
         ValueError: the assignment cannot be read, or has no exercise.
     """
-    limits = limits or Limits()
-    return _grade(name or path.name, path, _handed_out(assignment, limits), limits)
+    return _grade(name or path.name, path, _task(engine, assignment, limits or Limits()))
 
 
 def grade_all(
     named: Sequence[tuple[str, Path]],
+    engine: Engine,
     assignment: Path | None = None,
     limits: Limits | None = None,
     jobs: int = 1,
@@ -124,6 +132,7 @@ def grade_all(
 
     Args:
         named: (name, path) of each notebook.
+        engine: as in `grade`.
         assignment: as in `grade`.
         limits: as in `grade`.
         jobs: how many side by side.
@@ -134,12 +143,10 @@ def grade_all(
     Raises:
         ValueError: the assignment cannot be read, or has no exercise.
     """
-    limits = limits or Limits()
-    handed_out = _handed_out(assignment, limits)
+    task = _task(engine, assignment, limits or Limits())
     with ThreadPoolExecutor(jobs) as pool:  # the work is done in the students' processes
         futures = {
-            pool.submit(_grade, name, path, handed_out, limits): place
-            for place, (name, path) in enumerate(named)
+            pool.submit(_grade, name, path, task): place for place, (name, path) in enumerate(named)
         }
         try:
             for future in as_completed(futures):
@@ -148,24 +155,22 @@ def grade_all(
             pool.shutdown(cancel_futures=True)
 
 
-def _grade(name: str, path: Path, handed_out: _HandedOut | None, limits: Limits) -> Report:
+def _grade(name: str, path: Path, task: _Task) -> Report:
     """Return a report, whatever happens: one notebook must not stop the others."""
     name = values.plain(name, 200)
     try:
         digest = _digest(path)
-        found = _read(path, handed_out.path if handed_out else None, limits)
-        expected = handed_out.points if handed_out else _chapters(found)
+        found = _read(path, task)
+        expected = task.points or _chapters(found)
         if not expected:
             return Report(name, digest, problem="it has none of this book's exercises")
         places = {key: place for place, key in enumerate(found)}
         marks: list[Mark] = []
         for exercise in sorted(expected, key=lambda key: places.get(key, len(places))):
-            left = PATIENCE * limits.seconds - sum(mark.seconds for mark in marks)
-            marks.append(_mark(exercise, found.get(exercise), expected[exercise], limits, left))
+            left = PATIENCE * task.limits.seconds - sum(mark.seconds for mark in marks)
+            marks.append(_mark(exercise, found.get(exercise), expected[exercise], task, left))
         return Report(name, digest, marks)
-    except Stopped as stop:
-        return Report(name, problem=values.plain(f"it could not be read: {stop}"))
-    except (Failed, ValueError) as problem:
+    except (Stopped, ValueError) as problem:
         return Report(name, problem=values.plain(problem))
     except Exception as error:
         text = f"the grader failed with {type(error).__name__}: {error}"
@@ -173,44 +178,33 @@ def _grade(name: str, path: Path, handed_out: _HandedOut | None, limits: Limits)
 
 
 def _mark(
-    exercise: str, found: dict[str, Any] | None, points: float, limits: Limits, left: float
+    exercise: str, found: dict[str, Any] | None, points: float, task: _Task, left: float
 ) -> Mark:
     """Judge one exercise, for which so many seconds are left."""
     check = CHECKS[exercise]
-    title = (check.__doc__ or exercise).split("\n")[0].replace("``", "")
+    mark = Mark(exercise, f"Chapter {check.chapter}: {check.title}.", "missing", "", 0.0, points)
     if found is None:
-        return Mark(exercise, title, "missing", "No cell of the notebook has it.", 0.0, points)
-    status, message, seconds = "time", "Not run: the exercises above it took the time of all.", 0.0
-    if left > 0:
-        job = {"name": check.__name__, "code": found["code"], "setup": found["setup"]}
-        with Sandbox(job, limits, left) as sandbox:
-            status, message = _judge(check, sandbox)
-            seconds = round(sandbox.spent, 2)
-    return Mark(
-        exercise=exercise,
-        title=title,
-        status=status,
-        message=values.plain(message),
-        score=points if status == "passed" else 0.0,
-        points=points,
-        cell=found["cell"],
-        code=found["code"],
-        seconds=seconds,
-    )
+        return replace(mark, message="No cell of the notebook has it.")
+    mark = replace(mark, cell=found["cell"], code=found["code"])
+    if left <= 0:
+        text = "Not run: the exercises above it took the time of all."
+        return replace(mark, status="time", message=text)
+    job = {key: found[key] for key in ("code", "setup", "python")}
+    with Sandbox(task.engine, {"name": check.__name__, **job}, task.limits, left) as sandbox:
+        status, message = _judge(check, sandbox)
+        seconds = round(sandbox.spent, 2)
+    score = points if status == "passed" else 0.0
+    text = values.plain(message)
+    return replace(mark, status=status, message=text, score=score, seconds=seconds)
 
 
 def _judge(check: Check, sandbox: Sandbox) -> tuple[str, str]:
     """Return a status and a message."""
     try:
-        verdict = check(sandbox.answer())
+        verdict = check(sandbox.call)
     except Stopped as stop:
         return stop.status, str(stop)
-    except Failed as failure:
-        return "failed", str(failure)
-    if verdict.passed:
-        return "passed", verdict.message
-    unsolved = verdict.message.startswith("Not solved yet")
-    return "unsolved" if unsolved else "failed", verdict.message
+    return verdict.status.value, verdict.message
 
 
 def _digest(path: Path) -> str:
@@ -226,31 +220,41 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, assignment: Path | None, limits: Limits) -> dict[str, dict[str, Any]]:
+def _read(path: Path, task: _Task) -> dict[str, dict[str, Any]]:
     """Return the exercises that a notebook has, in their order."""
-    job = {"path": str(path.resolve()), "assignment": assignment and str(assignment.resolve())}
-    with Sandbox(job, limits) as sandbox:
-        found = sandbox.exercises()
+    files = {"/in/notebook": path}
+    if task.assignment:
+        files["/in/assignment"] = task.assignment
+    trusted = isinstance(task.engine, Trust)  # then files are where they are
+    places = [str(file.resolve()) if trusted else place for place, file in files.items()]
+    with Sandbox(task.engine, {"read": places}, task.limits, files=files) as sandbox:
+        try:
+            found = sandbox.exercises()
+        except Stopped as stop:
+            if stop.status == "failed":
+                raise
+            raise ValueError(f"it could not be read: {stop}") from None
     known = {name: exercise for name, exercise in found.items() if name in CHECKS}
     return dict(sorted(known.items(), key=lambda item: item[1]["cell"]))
 
 
-def _handed_out(path: Path | None, limits: Limits) -> _HandedOut | None:
-    """Return what counts in the notebook that was handed out."""
+def _task(engine: Engine, path: Path | None, limits: Limits) -> _Task:
+    """Return how to grade, with what counts in the notebook that was handed out."""
+    task = _Task(engine, limits)
     if path is None:
-        return None
+        return task
     try:
         _digest(path)
-        found = _read(path, None, limits)
-    except (Failed, Stopped, ValueError) as problem:
+        found = _read(path, task)
+    except (Stopped, ValueError) as problem:
         raise ValueError(f"the assignment {path}: {problem}") from None
     if not found:
         raise ValueError(f"the assignment {path} has none of this book's exercises")
-    return _HandedOut(path, {name: exercise["points"] for name, exercise in found.items()})
+    points = {name: exercise["points"] for name, exercise in found.items()}
+    return replace(task, assignment=path, points=points)
 
 
 def _chapters(found: dict[str, dict[str, Any]]) -> dict[str, float]:
     """Return the points of the exercises of those chapters of which some were found."""
-    chapter = {name: (check.__doc__ or "").split(":")[0] for name, check in CHECKS.items()}
-    there = {chapter[name] for name in found}
-    return {name: 1.0 for name in CHECKS if chapter[name] in there}
+    there = {CHECKS[name].chapter for name in found}
+    return {name: 1.0 for name, check in CHECKS.items() if check.chapter in there}

@@ -1,0 +1,166 @@
+"""The command ``python -m grading``: what it takes and what it prints.
+
+    python -m grading NOTEBOOK ... [--assignment FILE] [--out DIR] [--seconds S] [--memory GIB]
+                      [--jobs N] [--engine auto|bubblewrap|docker|podman | --trust]
+
+>>> _parser().parse_args(["ada.ipynb", "--seconds", "2"]).seconds
+2.0
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from joblib import cpu_count
+
+from grading import engines, grader, report, sandbox
+from grading.sandbox import Limits
+
+INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
+ARCHIVES = (".7z", ".gz", ".rar", ".tar", ".tgz", ".zip")
+NO_NOTEBOOK = "it is no file whose name ends in .ipynb"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    try:
+        return run(_parser().parse_args(arguments))
+    except (OSError, ValueError, engines.NoEngine) as error:
+        print(f"grading: {error}", file=sys.stderr)
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m grading", description="Grade notebooks.")
+    add = parser.add_argument
+    add(
+        "notebooks",
+        nargs="+",
+        type=Path,
+        metavar="NOTEBOOK",
+        help="a notebook, or a folder of them",
+    )
+    add("--assignment", type=Path, metavar="FILE", help="the notebook that was handed out")
+    add("--out", type=Path, default=Path("grades"), help="folder of the results; default: grades")
+    add(
+        "--seconds", type=float, default=Limits.seconds,
+        help="computing time of one exercise; default: 5",
+    )  # fmt: skip
+    add(
+        "--memory", type=float, default=Limits.memory,
+        help="memory of one exercise in GiB; default: 1",
+    )  # fmt: skip
+    add("--jobs", type=int, metavar="N", help="notebooks side by side; default: one for each core")
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
+        "--engine", choices=["auto", *engines.ENGINES], default="auto",
+        help="what keeps the students' code to itself; default: the first that is installed",
+    )  # fmt: skip
+    kept.add_argument(
+        "--trust", action="store_true",
+        help="run the students' code as your own: limit its time and memory, and no more",
+    )  # fmt: skip
+    return parser
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade; return 0 if all notebooks could be graded, else 1.
+
+    Raises:
+        ValueError: an option has a value that it cannot have, or a folder holds no notebook.
+        NoEngine: there is nothing to keep the students' code in.
+    """
+    limits = Limits(options.seconds, options.memory)
+    jobs = options.jobs if options.jobs is not None else cpu_count()
+    if jobs < 1:
+        raise ValueError(f"jobs must be >= 1, got {jobs}")
+    found, strays = submissions(options.notebooks)
+    engine = engines.Trust() if options.trust else sandbox.choose(options.engine)
+    if options.trust:
+        _say("Trusted: time and memory are limited where the system can, and nothing else is.")
+    names = [name for name, _ in found] + strays
+    options.out.mkdir(parents=True, exist_ok=True)
+    reports: dict[int, report.Report] = {}
+    stems, started = report.stems(names), time.monotonic()
+    try:
+        for place, graded in _graded(found, strays, engine, options.assignment, limits, jobs):
+            reports[place] = graded
+            report.write(graded, options.out, stems[place])
+            _say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
+    except KeyboardInterrupt:
+        print(f"grading: stopped. What was graded is in {options.out}.", file=sys.stderr)
+        return INTERRUPTED
+    report.write_overview([(stems[i], reports[i]) for i in sorted(reports)], options.out)
+    graded_ = sum(graded.problem is None for graded in reports.values())
+    took = time.monotonic() - started
+    _say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
+    return 0 if graded_ == len(names) else 1
+
+
+def _graded(
+    found: list[tuple[str, Path]],
+    strays: list[str],
+    engine: engines.Engine,
+    assignment: Path | None,
+    limits: Limits,
+    jobs: int,
+) -> Iterator[tuple[int, report.Report]]:
+    """Yield the reports of notebooks, and after them of the files that are none."""
+    yield from grader.grade_all(found, engine, assignment, limits, jobs)
+    for place, name in enumerate(strays, len(found)):
+        yield place, report.Report(grader.values.plain(name, 200), problem=NO_NOTEBOOK)
+
+
+def _say(line: str) -> None:
+    """Print a line, on a terminal that lacks some of its letters too, or where there is none."""
+    if sys.stdout is not None:
+        encoding = sys.stdout.encoding or "utf-8"
+        print(line.encode(encoding, "replace").decode(encoding), flush=True)
+
+
+def submissions(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
+    """Return notebooks with their names, and the names of files that may be meant as one.
+
+    Those of a folder are named from there. Beside a notebook, other files are let be, unless they
+    are archives or called like notebooks.
+
+    Raises:
+        ValueError: a folder holds no notebook.
+    """
+    found: list[tuple[str, Path]] = []
+    strays: list[str] = []
+    for path in paths:
+        if not path.is_dir():
+            found.append((str(path), path))
+            continue
+        before = len(found)
+        for folder, files in _folders(path):
+            notebooks = [name for name in files if name.lower().endswith(".ipynb")]
+            found += [
+                (str((folder / n).relative_to(path).as_posix()), folder / n) for n in notebooks
+            ]
+            strays += [
+                (folder / name).relative_to(path).as_posix()
+                for name in files
+                if name not in notebooks
+                and (not notebooks or ".ipynb" in name.lower() or name.endswith(ARCHIVES))
+            ]
+        if len(found) == before:
+            raise ValueError(f"{path} holds no file that ends in .ipynb")
+    return found, strays
+
+
+def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield the folders below a path, through links too but each once, with their usual files."""
+    seen = set()
+    for folder, inner, files in os.walk(path, followlinks=True):
+        real = os.path.realpath(folder)
+        inner[:] = sorted(name for name in inner if not name.startswith((".", "__MACOSX")))
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
+        yield Path(folder), sorted(name for name in files if not name.startswith("."))
