@@ -3,9 +3,8 @@
 The command is ``python -m grading``. From Python::
 
     from grading.grader import grade
-    from grading.sandbox import choose
 
-    report = grade(Path("submissions/ada.ipynb"), choose())
+    report = grade(Path("submissions/ada.ipynb"))
 
 Two processes work on an exercise. The student's code runs in one that holds neither the check nor
 its truth; the check runs in the grader, and all it has of the answer is an object that passes a

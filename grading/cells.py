@@ -41,12 +41,12 @@ def _unfold(node: ast.stmt) -> list[ast.stmt]:
         case ast.Expr(
             ast.Call(
                 func=ast.Attribute(attr="run_line_magic" | "run_cell_magic"),
-                args=[ast.Constant(str(name)), *_, ast.Constant(str(code))],
+                args=[ast.Constant(str(name)), *between, ast.Constant(str(code))],
             )
         ) if name in RUNNING:
             inner = parse(code).body
             for part in inner:
-                ast.increment_lineno(part, node.lineno - (len(node.value.args) == 2))
+                ast.increment_lineno(part, node.lineno - (not between))
             return inner
     return [node]
 

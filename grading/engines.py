@@ -24,6 +24,7 @@ from typing import Any
 import gsutils
 
 IMAGE = "gsutils-grading"
+OWN = "/exercise"
 SCRATCH = 64 * 2**20  # bytes of the folder that a student may write to
 PACKAGES = [Path(str(gsutils.__file__)).resolve().parent, Path(__file__).resolve().parent]
 SYSTEM = ("/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/nix/store")
@@ -87,9 +88,9 @@ class Bubblewrap:
         for inside, path in files.items():
             words += ["--ro-bind", str(path.resolve()), inside]
         words += ["--proc", "/proc", "--dev", "/dev", "--remount-ro", "/dev"]
-        words += ["--size", str(SCRATCH), "--tmpfs", "/work", "--chdir", "/work"]
-        path = os.pathsep.join(["/book", *_installed()])
-        for key, value in {**ENVIRONMENT, **_places(path, "/work")}.items():
+        words += ["--size", str(SCRATCH), "--tmpfs", OWN, "--chdir", OWN]
+        packages = os.pathsep.join(["/book", *_installed()])
+        for key, value in {**ENVIRONMENT, **_places(packages, OWN)}.items():
             words += ["--setenv", key, value]
         python = os.path.realpath(sys.executable)  # links may lead through folders that stay out
         ours, theirs = os.pipe()
@@ -114,7 +115,7 @@ class Container:
     def start(self, name: str, files: Mapping[str, Path], memory: float) -> Process:
         """Start a student's process, as `Bubblewrap.start`."""
         words = [self.program, "run", "--rm", "--interactive", "--name", name, "--network", "none"]
-        words += ["--read-only", "--tmpfs", f"/work:rw,size={SCRATCH}", "--workdir", "/work"]
+        words += ["--read-only", "--tmpfs", f"{OWN}:rw,size={SCRATCH}", "--workdir", OWN]
         words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65534"]
         words += ["--pids-limit", "64", "--cpus", "1", "--memory", f"{memory + 1:g}g"]
         words += ["--memory-swap", f"{memory + 1:g}g", "--pull", "never"]
@@ -123,7 +124,7 @@ class Container:
         words += ["--tmpfs", "/book/gsutils/checks:ro"]
         for inside, path in files.items():
             words += ["--volume", f"{path.resolve()}:{inside}:ro"]
-        for key, value in {**ENVIRONMENT, **_places("/book", "/work")}.items():
+        for key, value in {**ENVIRONMENT, **_places("/book", OWN)}.items():
             words += ["--env", f"{key}={value}"]
         return _popen([*words, IMAGE, "python", *STUDENT])
 

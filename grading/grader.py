@@ -6,7 +6,7 @@
 >>> with tempfile.TemporaryDirectory() as folder:
 ...     path = Path(folder, "ada.ipynb")
 ...     _ = path.write_text(json.dumps({"nbformat": 4, "cells": [cell]}))
-...     report = grade(path, Trust())
+...     report = grade(path, engine=Trust())
 >>> [(mark.exercise, mark.status) for mark in report.marks][:2]
 [('linear-margin', 'unsolved'), ('sd-objective', 'missing')]
 """
@@ -20,7 +20,7 @@ from typing import Any
 
 from grading import values
 from grading.engines import Engine, Trust
-from grading.sandbox import Limits, Sandbox, Stopped
+from grading.sandbox import Limits, Sandbox, Stopped, choose
 from gsutils.checks import CHECKS
 from gsutils.checks.verdict import Check
 
@@ -96,29 +96,31 @@ class _Task:
 
 def grade(
     path: Path,
-    engine: Engine,
     assignment: Path | None = None,
     limits: Limits | None = None,
     name: str = "",
+    engine: Engine | None = None,
 ) -> Report:
     """Grade a notebook.
 
     Args:
         path: the notebook as it was handed in.
-        engine: what keeps the student's code to itself, from `sandbox.choose`.
         assignment: the notebook that was handed out: it says which exercises there are and what
             each is worth. Without it, all exercises of those chapters count of which the
             submission has at least one, with a point each.
         limits: what the code of an exercise may use; together they have three times as long.
         name: what the report calls the notebook; default: the name of its file.
+        engine: what keeps the student's code to itself; default: the first that starts.
 
     Returns:
         A report, whatever the notebook holds.
 
     Raises:
         ValueError: the assignment cannot be read, or has no exercise.
+        NoEngine: there is nothing to keep the student's code in.
     """
-    return _grade(name or path.name, path, _task(engine, assignment, limits or Limits()))
+    task = _task(engine or choose(), assignment, limits or Limits())
+    return _grade(name or path.name, path, task)
 
 
 def grade_all(

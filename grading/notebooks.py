@@ -3,8 +3,8 @@ r"""Finding the exercises of a submitted notebook, and the code that each of the
 An exercise's cell carries the tag ``exercise-NAME``; where tags were lost, or the answer stands in
 a cell of the student's own, the call ``checks.NAME(...)`` tells. Nothing is run to find out what an
 answer needs: of the other cells, those statements are taken that bind a name it uses, and those
-that these use in turn; to fill counts as to bind: ``x[0] = 1``, ``x.append(1)``, ``setattr(x, ...)``.
-A training higher up is left out unless the answer uses what it gives.
+that these use in turn; to fill counts as to bind: ``x[0] = 1``, ``x.append(1)``, ``fill(x)``. A
+training higher up is left out unless the answer uses what it gives.
 
 >>> cell = {"cell_type": "code", "source": "import numpy as np\nX = np.ones(3)\ntrain()"}
 >>> answer = {"cell_type": "code", "source": "def f():\n    return np.pi\nchecks.f(f)"}

@@ -256,10 +256,9 @@ class Sandbox:
         with suppress(engines.subprocess.TimeoutExpired):
             self.process.wait(2)
         code = self.kill()
-        if self.started is None:
-            raise Stopped(
-                "crash", values.plain(self.process.stderr.read(2000).decode("utf-8", "replace"))
-            )  # type: ignore[union-attr]
+        if self.started is None and self.process.stderr is not None:
+            said = self.process.stderr.read(2000).decode("utf-8", "replace")
+            raise Stopped("crash", values.plain(said))
         slow = code == -signal.SIGKILL and self.spent >= self.limits.seconds
         if slow or code == -getattr(signal, "SIGXCPU", 0):
             raise Stopped("time", f"No end after {self.limits.seconds:g} s of computing.")

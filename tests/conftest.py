@@ -21,7 +21,7 @@ WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 def missing(what: str) -> None:
     """Skip a test file for want of `what`; in CI, where nothing may be missing, fail."""
     if os.environ.get("CI"):
-        pytest.fail(f"{what}; in CI the page tests must run", pytrace=False)
+        pytest.fail(f"{what}; in CI all tests must run", pytrace=False)
     pytest.skip(what, allow_module_level=True)
 
 

@@ -2,9 +2,10 @@
 
 import csv
 import json
-import multiprocessing.forkserver
 import os
-import signal
+import time
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,34 +14,27 @@ import torch
 from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from submissions import IMPORTS, LINUX, QUICK, RIGHT, cell, function, notebook
+from submissions import IMPORTS, QUICK, RIGHT, cell, function, notebook
 
-from gsutils.__main__ import main
-from grading import grader, landlock, report, values
+from grading import grader, report, values
+from grading.command import main
 from grading.grader import grade
 from grading.sandbox import Limits, Sandbox, Stopped
 
-submit, mark = submissions.submit, submissions.mark
-
-
-# --- the process that forks ---------------------------------------------------------------------
-
-
-@LINUX
-def test_a_student_who_stops_the_process_that_forks_stops_nobody_else(submit, monkeypatch):
-    server = multiprocessing.forkserver._forkserver
-    monkeypatch.setattr(server, "_preload_modules", [])  # importing torch twice takes seconds
-    job = {"path": str(submit(IMPORTS, function(RIGHT))), "assignment": None}
-    for _ in range(2):
-        with Sandbox(job, Limits()) as sandbox:
-            assert list(sandbox.exercises()) == ["linear-margin"]
-        os.kill(server._forkserver_pid, signal.SIGKILL)
+submit, mark, need_engine = submissions.submit, submissions.mark, submissions.need_engine
 
 
 # --- thirty submissions, half of them hostile ---------------------------------------------------
 
 KEY = ROOT / "book" / "01-clever-hans.md"
 DEEP = "class A:\n    def __getattr__(self, n): return getattr(self, n + 'a')"
+NEWLINE = b"\n"
+SHARED = f"grading-{os.getpid()}"
+FORGE = (
+    "import sys\nf = sys._getframe()\nwhile f.f_code.co_name != 'serve': f = f.f_back\n"
+    "service = f.f_locals['self']\nservice.sink.write({})\nservice.sink.flush()\n"
+    "import time\ntime.sleep(1e6)"
+)
 WALK = "import sys\nf = sys._getframe()\nwhile f:\n    {}\n    f = f.f_back"
 HOSTILE = {
     "endless loop": ("while True: pass", "time", "No end after"),
@@ -49,7 +43,7 @@ HOSTILE = {
         "time",
         "No end after",
     ),
-    "sleep": ("import time\ntime.sleep(1e6)", "time", "No end after 1 s"),
+    "sleep": ("import time\ntime.sleep(1e6)", "time", "No end after 2 s"),
     "10 GiB": ("return np.ones(10 * 2**27).sum()", "memory", "more than 1 GiB"),
     "10 GiB list": ("return len([0] * (10 * 2**27))", "memory", "more than 1 GiB"),
     "10 GiB tensor": (
@@ -67,11 +61,11 @@ HOSTILE = {
     "sys.exit": ("import sys\nsys.exit(0)", "failed", "SystemExit"),
     "infinite print": ("while True: print('x' * 1000)", "output", "prints more than 100,000"),
     "20 MiB": ("return np.zeros((20, 2**17))", "output", "returns more than 16 MiB"),
-    "answer key": (f"return open({str(KEY)!r}).read()", "failed", "opens no files outside"),
+    "answer key": (f"return open({str(KEY)!r}).read()", "failed", "No such file"),
     "checks": (
         f"return open({str(ROOT / 'gsutils/checks/clever_hans.py')!r}).read()",
         "failed",
-        "opens no files outside",
+        "No such file",
     ),
     "import of the checks": ("import gsutils.checks.clever_hans", "failed", "not a package"),
     "truth on the stack": (
@@ -85,44 +79,126 @@ HOSTILE = {
         "failed",
         "Not the distance",
     ),
-    "kill the grader": ("import os\nos.kill(os.getppid(), 9)", "failed", "stops no processes"),
-    "fork bomb": ("import os\nwhile True: os.fork()", "failed", "starts no processes"),
-    "program": ("import subprocess\nsubprocess.run(['env'])", "failed", "starts no programs"),
+    "kill the grader": ("import os\nos.kill(os.getppid(), 9)", "unsolved", "Not solved yet"),
+    "fork bomb": ("import os\nwhile True: os.fork()", "failed", "PermissionError"),
+    "program": ("import subprocess\nsubprocess.run(['env'])", "failed", "PermissionError"),
     "network": (
         "import socket\nsocket.create_connection(('192.0.2.1', 80))",
         "failed",
-        "opens no connections",
+        "unreachable",
     ),
-    "environment": ("raise ValueError(open('/proc/self/environ').read())", "failed", "opens no"),
-    "delete": (f"import os\nos.remove({str(KEY)!r})", "failed", "changes no files outside"),
+    "environment": (
+        "raise ValueError(open('/proc/self/environ').read())",
+        "failed",
+        "GSUTILS_OFFLINE",
+    ),
+    "delete": (f"import os\nos.remove({str(KEY)!r})", "failed", "No such file"),
     "checks past Python": (
         f"import torch\nreturn bytes(torch.from_file({str(KEY)!r}, size=9, dtype=torch.uint8))",
         "failed",
-        "Permission denied" if landlock.version() else "one number is expected",
+        "No such file",
     ),
-    "memory of Python": ("import ctypes\nctypes.string_at(0)", "failed", "keeps within Python"),
+    "memory of Python": ("import ctypes\nctypes.string_at(0)", "crash", "SIGSEGV"),
+    "orphan": (
+        "import _posixsubprocess, os, time\nr, w_ = os.pipe()\n"
+        "_posixsubprocess.fork_exec([b'x'], [b'/x'], False, (), None, None, -1, -1, -1, -1, -1, -1,"
+        " r, w_, False, True, -1, None, None, None, -1, lambda: time.sleep(1e9), False)\n"
+        "while True: pass",
+        "failed",
+        "PermissionError",
+    ),
+    "writes to all descriptors": (
+        "import os\nfor fd in range(3, 200):\n    try:\n"
+        f"        os.write(fd, b'REGISTER:/{SHARED}:shared_memory\\n')\n"
+        "    except OSError: pass\nreturn 0",
+        "crash",
+        "unreadable",
+    ),
+    "the engine's descriptors": (
+        "import os\nraise ValueError(os.listdir('/proc/1/fd'))",
+        "failed",
+        "",
+    ),
+    "40,000 keys": (
+        FORGE.format(
+            'b\'{"kind": "value", "value": {"dict": [\' + b\',\'.join('
+            "b'[%d,0]' % (k * (2**61 - 1)) for k in range(1, 40000)) + b']}}\\n'"
+        ),
+        "crash",
+        "unreadable",
+    ),
+    "long integer": (
+        FORGE.format("b'{\"kind\": \"value\", \"value\": ' + b'9' * 4000 + b'}\\n'"),
+        "crash",
+        "unreadable",
+    ),
+    "endless message": (
+        FORGE.replace("service.sink.write", "while True: service.sink.write").format(
+            "b'x' * 2**20"
+        ),
+        "crash",
+        "unreadable",
+    ),
+    "changes the package": (
+        "import gsutils, os\nfd = os.open(gsutils.__file__, os.O_RDONLY)\nos.fchmod(fd, 0)",
+        "failed",
+        "Read-only file system",
+    ),
+    "dates the package": (
+        "import gsutils, os\nos.utime(os.open(gsutils.__file__, os.O_RDONLY), (0, 0))",
+        "failed",
+        "Read-only file system",
+    ),
+    "memory without a limit": (
+        "import os\nos.write(os.memfd_create('x'), bytes(2**24))",
+        "failed",
+        "PermissionError",
+    ),
+    "files without a limit": (
+        "for i in range(40):\n    open(str(i), 'wb').write(bytes(2**23))",
+        "failed",
+        "No space left",
+    ),
+    "device files": ("open('/dev/shm/x', 'w')", "failed", "Read-only file system"),
+    "another root": ("open('/x', 'w')", "failed", "Read-only file system"),
+    "priority of others": (
+        "import os\nos.setpriority(os.PRIO_PROCESS, os.getppid(), 19)\n"
+        "os.setpriority(os.PRIO_USER, 0, 19)\nreturn 0",
+        "failed",
+        "Not the distance",
+    ),
 }
 
 
 @pytest.fixture(scope="module")
 def batch(tmp_path_factory):
-    """Thirty submissions graded by the command: its exit status, output and folder of results."""
+    """Submissions graded by the command: its exit status, output and folder of results."""
     folder, out = tmp_path_factory.mktemp("submissions"), tmp_path_factory.mktemp("grades")
     bodies = {name: body for name, (body, *_) in HOSTILE.items()}
     for name, body in {**bodies, **{f"right {i}": RIGHT for i in range(4)}}.items():
         content = notebook(IMPORTS, cell(function(body), "exercise-linear-margin"))
         (folder / f"{name}.ipynb").write_text(json.dumps(content))
     (folder / "not JSON.ipynb").write_text("{")
-    words = ["grade", str(folder), "--out", str(out), "--seconds", "0.5", "--jobs", "2"]
-    return main(words), out
+    words = [str(folder), "--out", str(out), "--seconds", "1", "--jobs", "2"]
+    memory = SharedMemory(SHARED, create=True, size=9)
+    before = os.getpriority(os.PRIO_PROCESS, 0), (ROOT / "gsutils" / "__init__.py").stat()
+    try:
+        yield main(words), out
+        assert (Path("/dev/shm") / SHARED).exists()
+        assert (
+            os.getpriority(os.PRIO_PROCESS, 0), (ROOT / "gsutils" / "__init__.py").stat()
+        ) == before  # fmt: skip
+    finally:
+        memory.close()
+        memory.unlink()
 
 
-def test_a_batch_of_thirty_ends_with_a_score_or_a_reason_for_each(batch):
+def test_a_batch_ends_with_a_score_or_a_reason_for_each(batch):
     status, out = batch
     assert status == 1  # one of them is no notebook
-    with (out / "grades.csv").open(newline="") as file:
+    with (out / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["notebook"]: row for row in csv.DictReader(file)}
-    assert len(rows) == len(HOSTILE) + 5 == 30
+    assert len(rows) == len(HOSTILE) + 5 >= 30
     assert rows["not JSON.ipynb"]["problem"].startswith("not a notebook: the file is not JSON")
     assert rows["not JSON.ipynb"]["score"] == ""
     for name, row in rows.items():
@@ -135,10 +211,9 @@ def test_a_batch_of_thirty_ends_with_a_score_or_a_reason_for_each(batch):
         elif name != "not JSON.ipynb":
             assert row["score"] == "0"
             assert row["linear-margin: status"] in grader.STATUSES
-    assert "29 of 30 could be graded" in (out / "index.html").read_text()
+    assert f"{len(rows) - 1} of {len(rows)} could be graded" in (out / "index.html").read_text()
 
 
-@LINUX
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_code_ends_with_its_reason(name, batch):
     _, out = batch
@@ -162,18 +237,6 @@ def test_exercises_share_the_time_of_a_notebook(submit):
     assert sum(m.seconds for m in graded.marks) < 10
 
 
-@pytest.mark.skipif(landlock.version() < 6, reason="needs Linux 6.12")
-def test_the_kernel_keeps_a_student_from_other_processes(mark):
-    body = "import os, signal\nsignal.pidfd_send_signal(os.pidfd_open(os.getppid()), 9)"
-    assert "PermissionError: [Errno 1]" in mark(IMPORTS, function(body)).message
-
-
-@pytest.mark.skipif(not landlock.version(), reason="needs Linux 5.13")
-def test_the_kernel_keeps_a_student_from_other_folders(mark):
-    body = f"import os\nraise ValueError(os.listdir({str(ROOT / 'tests')!r}))"
-    assert "PermissionError: [Errno 13]" in mark(IMPORTS, function(body)).message
-
-
 # --- what the code of a student finds -----------------------------------------------------------
 
 
@@ -192,7 +255,6 @@ def test_a_student_may_write_small_files_in_the_folder(mark):
     assert mark(IMPORTS, function(body)).status == "passed"
 
 
-@LINUX
 def test_a_large_file_is_refused(mark):
     message = mark(IMPORTS, function("open('a', 'wb').write(bytes(2**25))")).message
     assert "File too large" in message
@@ -223,8 +285,8 @@ NUMBERS = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.just(...)
 )
 VALUES = st.recursive(
-    NUMBERS | st.complex_numbers(),
-    lambda part: st.lists(part) | st.tuples(part, part) | st.dictionaries(st.text(), part),
+    NUMBERS,
+    lambda part: st.lists(part) | st.tuples(part, part),
     max_leaves=8,
 )
 
@@ -254,6 +316,10 @@ def test_a_tensor_arrives_as_a_tensor():
 @pytest.mark.parametrize(
     "sent",
     [
+        {"function": 0},
+        {"stream": {"kind": "PCG64", "state": {}}},
+        {"dict": [[0, 1]]},
+        "x" * 10_001,
         {"array": "AAAA", "dtype": "|O8", "shape": [1]},
         {"array": "AAAA", "dtype": "<f8", "shape": [10**12]},
         {"array": 5, "dtype": "<f8", "shape": [1]},
@@ -283,6 +349,9 @@ def test_what_is_no_value_is_an_error_and_nothing_else(sent):
         b'{"kind": "value"}',
         b'{"kind": 1}',
         b"[" * 9999,
+        b'{"kind": "value", "value": ' + b"[" * 50 + b"]" * 50 + b"}",
+        b'{"kind": "value", "value": [' + b"0," * 1_000_000 + b"0]}",
+        b'{"kind": "call", "function": -9, "arguments": []}',
     ],
 )
 def test_a_forged_message_is_a_crash(message):
@@ -291,8 +360,30 @@ def test_a_forged_message_is_a_crash(message):
         "def f():\n"
         "    frame = sys._getframe()\n"
         "    while 'self' not in frame.f_locals: frame = frame.f_back\n"
-        f"    frame.f_locals['self'].connection.send_bytes({message!r})\n"
+        f"    frame.f_locals['self'].sink.write({message + NEWLINE!r})\n"
     )
-    box = Sandbox({"name": "f", "code": code, "setup": []}, QUICK)
+    job = {"name": "f", "code": code, "setup": [], "python": ""}
+    box = Sandbox(submissions.engine(), job, Limits())
     with box, pytest.raises(Stopped, match=r"unreadable|crashed"):
-        box.answer()()
+        box.call()
+
+
+def test_an_endless_dialogue_ends():
+    code = "def f(ask):\n    while True: ask(0)"
+    job = {"name": "f", "code": code, "setup": [], "python": ""}
+    box, asked = Sandbox(submissions.engine(), job, Limits(seconds=30)), []
+    with box, pytest.raises(Stopped, match="unreadable"):
+        box.call(asked.append)
+    assert 9_000 < len(asked) < 10_000
+
+
+def test_a_process_that_neither_reads_nor_ends_costs_its_time_and_no_more():
+    code = "def f(x):\n    import time\n    time.sleep(1e6)"
+    job, start = {"name": "f", "code": code, "setup": [], "python": ""}, time.monotonic()
+    with Sandbox(submissions.engine(), job, QUICK) as box:
+        with pytest.raises(Stopped, match="No end after"):
+            box.call(np.zeros(2**20))
+        spent = box.spent
+    assert spent < 3
+    assert box.process.poll() is not None
+    assert time.monotonic() - start < 60

@@ -38,7 +38,7 @@ INSTRUCTOR = """\
 To grade what came back for the first problem set:
 
 ```bash
-python -m gsutils grade submissions/ --assignment problem-sets/{first}.ipynb
+python -m grading submissions/ --assignment problem-sets/{first}.ipynb
 ```
 
 To show more solutions, change `release` in `course.yml` and type `make course` again.

@@ -1,7 +1,7 @@
 r"""Problem sets and their answer keys: one notebook for each week in which something is due.
 
 Exercises and solutions are taken as the book's own notebooks have them, so they show in Colab and
-Jupyter, and the cells keep the tags by which ``python -m gsutils grade`` finds them. Imports come
+Jupyter, and the cells keep the tags by which ``python -m grading`` finds them. Imports come
 from the chapter: those that the solution needs.
 
 >>> imports(["import torch", "from gsutils import checks", "from gsutils import dual"])
