@@ -9,6 +9,7 @@ from chapters import GIVEAWAYS, RIGHT, WRONG
 
 from gsutils import checks
 from gsutils.checks import CHECKS
+from gsutils.checks.verdict import Status
 
 
 def cases(table):
@@ -50,6 +51,7 @@ def test_the_hints_of_a_check_differ(name):
 def test_the_stub_is_not_solved_yet(name, stub):
     verdict = CHECKS[name](stub)
     assert not verdict.passed
+    assert verdict.status is Status.UNSOLVED
     assert verdict.message.startswith("Not solved yet")
 
 
@@ -79,11 +81,10 @@ def test_a_result_in_place_of_the_function_is_refused(name):
 
 @pytest.mark.parametrize("name", CHECKS)
 def test_no_hint_holds_the_solution(name):
-    judge = inspect.getclosurevars(CHECKS[name]).nonlocals["judge"]
-    tree = ast.parse(inspect.getsource(judge)).body[0]
+    tree = ast.parse(inspect.getsource(CHECKS[name].judge)).body[0]
     hints = [
         node.value
-        for statement in tree.body[1:]  # after the docstring
+        for statement in tree.body
         for node in ast.walk(statement)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value
     ]
@@ -95,4 +96,4 @@ def test_no_hint_holds_the_solution(name):
 def test_a_check_can_be_called_by_its_own_name():
     for name, check in CHECKS.items():
         assert getattr(checks, name.replace("-", "_")) is check
-        assert check.__doc__.startswith("Chapter")
+        assert check.__doc__ == f"Chapter {check.chapter}: {check.title}."
