@@ -1,4 +1,4 @@
-"""Attacks and margins: exact on linear models, bounded by the ball, no weaker than a library's."""
+"""Attacks and margins: exact on linear models, bounded by the ball, no weaker than a plain one."""
 
 import numpy as np
 import pytest
@@ -225,15 +225,36 @@ def test_labels_of_another_shape_and_shrinking_radii_are_refused():
         attack.margins(model, X, y, [0.2, 0.1])
 
 
-@pytest.mark.parametrize(("norm", "name"), [("l2", "L2PGD"), ("linf", "LinfPGD")])
-def test_the_attack_is_no_weaker_than_that_of_foolbox(network, norm, name):
-    foolbox = pytest.importorskip("foolbox")
+def plain_pgd(net, X, y, eps, norm, steps=20):
+    """Ascent on the loss by normalised steps, one image at a time, as attack libraries do it."""
+    moved = []
+    for x, label in zip(X, y):
+        delta = torch.zeros_like(x)
+        for _ in range(steps):
+            at = (x + delta).requires_grad_()
+            loss = torch.log1p(torch.exp(-label * net(at[None])[0]))
+            (slope,) = torch.autograd.grad(loss, at)
+            if norm == "l2":
+                delta = delta + 0.125 * eps * slope / slope.norm().clamp(min=1e-12)
+                delta = delta * min(1.0, eps / max(float(delta.norm()), 1e-12))
+            else:
+                delta = (delta + 0.125 * eps * slope.sign()).clamp(-eps, eps)
+            delta = (x + delta).clamp(0, 1) - x
+        moved.append(x + delta)
+    return torch.stack(moved)
+
+
+@pytest.mark.parametrize("norm", attack.NORMS)
+def test_the_attack_is_no_weaker_than_a_plain_one(network, norm):
     net, X, y = network
-    two_logits = torch.nn.Module()
-    two_logits.forward = lambda X: torch.stack([torch.zeros(len(X)), net(X)], 1)
-    model = foolbox.PyTorchModel(two_logits.eval(), bounds=(0, 1), device="cpu")
-    theirs = getattr(foolbox.attacks, name)(rel_stepsize=0.125, steps=20, random_start=False)
-    for eps in (0.05, 0.1, 0.2):
-        _, _, fooled = theirs(model, X, (y > 0).long(), epsilons=eps)
-        ours = attack.logit_margin(net(attack.pgd(net, X, y, eps, norm)), y) <= 0
-        assert float(ours.float().mean()) >= float(fooled.float().mean()) - 0.02
+    X, y = X[:32], y[:32]
+    fooled = []
+    for eps in (0.02, 0.1):
+        plain, ours = (
+            attack.logit_margin(net(attacked(net, X, y, eps, norm)), y)
+            for attacked in (plain_pgd, attack.pgd)
+        )
+        assert float(ours.mean()) <= float(plain.mean()) + 0.02 * float(plain.std())
+        fooled.append([float((lead <= 0).float().mean()) for lead in (plain, ours)])
+        assert fooled[-1][1] >= fooled[-1][0] - 0.02
+    assert any(0 < plain < 1 for plain, _ in fooled)  # the radii tell attacks apart
