@@ -36,8 +36,9 @@ TINY = {
     },
     **{
         name: {
-            "digits.epochs": 2, "digits.whole_epochs": 1, "digits.widths": [4],
-            "digits.l2": [0.05, 0.4], "digits.linf": [0.05], "attack_steps": 2, "restarts": 1,
+            "stand_in.epochs": 2, "stand_in.whole_epochs": 1, "stand_in.widths": [4],
+            "stand_in.l2": [0.05, 0.4], "stand_in.linf": [0.05], "stand_in.attack_steps": 2,
+            "stand_in.restarts": 1,
         }
         for name in ("table1", "cifar2-cpu")
     },

@@ -25,6 +25,15 @@ def save(path: Path, content: dict[str, Any]) -> None:
         torch.save(content, part)
 
 
+def of_seed(path: Path | None, seed: int) -> Path | None:
+    """Return the file of one of several trainings that share a checkpoint's name.
+
+    >>> of_seed(Path("training.pt"), 3).name
+    'training-3.pt'
+    """
+    return path and path.with_stem(f"{path.stem}-{seed}")
+
+
 def load(path: Path) -> dict[str, Any] | None:
     """Read a checkpoint on the CPU, or return None where there is none.
 
