@@ -146,6 +146,23 @@ def generalised_cross_entropy(logits: Tensor, y: Tensor, q: float = 0.7) -> Tens
     return -torch.expm1(q * logsigmoid(y * logits)).mean(-1) / q
 
 
+def squared(logits: Tensor, y: Tensor) -> Tensor:
+    r"""Return half the mean squared distance, :math:`\frac1{2n} \sum_i (y_i - \hat y_i)^2`.
+
+    Args:
+        logits: (..., n).
+        y: labels -1/+1, (n,) or (..., n).
+
+    Returns:
+        (...).
+
+    Raises:
+        ValueError: shapes that do not match, or labels other than -1/+1.
+    """
+    check_labels(logits, y)
+    return (y - logits).square().mean(-1) / 2
+
+
 def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""Return IRMv1's penalty of one environment, in closed form.
 

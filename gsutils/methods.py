@@ -130,6 +130,17 @@ class SD(ERM):
 
 
 @dataclass(frozen=True)
+class Squared(ERM):
+    """Half the squared distance of logits to labels in place of the logistic loss."""
+
+    title: ClassVar[str] = "squared loss"
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return the mean."""
+        return losses.squared(logits, batch.y)
+
+
+@dataclass(frozen=True)
 class _Annealed(ERM):
     """A penalty of weight 1 that grows at a step; the objective is divided by it from then on.
 
@@ -252,6 +263,7 @@ METHODS: dict[str, type[ERM]] = {
     "erm": ERM,
     "balanced": BalancedERM,
     "sd": SD,
+    "squared": Squared,
     "irm": IRM,
     "vrex": VREx,
     "group_dro": GroupDRO,

@@ -24,7 +24,7 @@ torch.set_num_threads(1)  # networks this small lose more by waiting for a secon
 TINY = {
     "figure1": {"steps": 20},
     "figure1d": {"steps": 4},
-    "figure5": {"strengths": [2.0, 5.0], "steps": 20, "records": 5},
+    "figure5": {"steps": 20, "records": 5},
     "regularisers": {"steps": 3, "hidden": [20]},
     **{
         name: {

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from gsutils.losses import check_lam, logistic, spectral_decoupling
+from gsutils.losses import check_lam, logistic, spectral_decoupling, squared
 
 finite = st.floats(-900, 900)
 lams = st.floats(0, 10)
@@ -47,6 +47,14 @@ def test_penalty_is_half_lam_times_the_mean_square(batch, lam, gamma):
     expected = lam / 2 * ((logits - gamma) ** 2).mean(-1)
     got = spectral_decoupling(torch.from_numpy(logits), torch.from_numpy(y), lam, gamma)
     np.testing.assert_allclose(got.numpy(), expected, rtol=1e-12, atol=1e-300)
+
+
+@settings(deadline=None)
+@given(batches)
+def test_squared_loss_is_half_the_mean_squared_distance_of_the_margin_from_one(batch):
+    logits, y = batch
+    got = squared(torch.from_numpy(logits), torch.from_numpy(y))
+    np.testing.assert_allclose(got.numpy(), ((1 - y * logits) ** 2).mean(-1) / 2, rtol=1e-12)
 
 
 @settings(deadline=None)
@@ -120,6 +128,8 @@ def test_wrong_labels_are_refused(y, message):
         logistic(logits, y)
     with pytest.raises(ValueError, match=message):
         spectral_decoupling(logits, y, 0.1)
+    with pytest.raises(ValueError, match=message):
+        squared(logits, y)
 
 
 @pytest.mark.parametrize(

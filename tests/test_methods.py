@@ -7,7 +7,18 @@ import pytest
 import torch
 
 from gsutils import losses, methods, train
-from gsutils.methods import ERM, IRM, METHODS, SD, BalancedERM, Batch, GroupDRO, LfF, VREx
+from gsutils.methods import (
+    ERM,
+    IRM,
+    METHODS,
+    SD,
+    BalancedERM,
+    Batch,
+    GroupDRO,
+    LfF,
+    Squared,
+    VREx,
+)
 from gsutils.nets import MLP, Pair
 
 torch.set_num_threads(1)
@@ -155,6 +166,11 @@ def test_spectral_decoupling_follows_the_published_schedule():
     nll, square = losses.logistic(LOGITS, Y), LOGITS.square().mean(-1)
     torch.testing.assert_close(minimised(method, net, 449), nll + 2e-5 * square)
     torch.testing.assert_close(minimised(method, net, 450), 2e-5 * (nll + square))
+
+
+def test_squared_loss_is_that_of_the_package():
+    expected = losses.squared(LOGITS, Y)
+    torch.testing.assert_close(Squared().loss(LOGITS, BATCH, 0, {}), expected, rtol=0, atol=0)
 
 
 def test_spectral_decoupling_without_a_penalty_is_erm():

@@ -19,7 +19,7 @@ from gsutils.train import checkpoints
 
 torch.set_num_threads(1)
 
-SMALL = {"strengths": [2.0], "steps": 20, "records": 5}
+SMALL = {"steps": 20, "records": 5}
 SEEDS = [3, 1]
 CPU = torch.device("cpu")
 
@@ -81,7 +81,7 @@ def measured(run):
 
 def small_figure5():
     one_by_one = dataclasses.replace(ENTRIES["figure5"], together=())
-    return one_by_one.record("quick", SEEDS, "cpu", SMALL)
+    return one_by_one.record("quick", SEEDS, "cpu", SMALL, ["weight decay, s1 = 2", "SD, s1 = 2"])
 
 
 @pytest.fixture(scope="module")

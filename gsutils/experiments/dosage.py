@@ -1,34 +1,34 @@
 r"""Gradient dosage: which detector of a network gets how much of the gradient, and when.
 
-The thought experiments of the blog post "Gradient Dosage" (2022), run. ``dosage``: a network and
-three independent features, each right on 90 % of the examples, with one of them stronger or learned
-first. ``dosage-noise``: one feature shared by all examples against inputs of their own, with
-some labels wrong. The data are those of :mod:`gsutils.data.features`.
+A thought experiment of the blog post "Gradient Dosage" (2022), run: a network and three
+independent features, each right on 90 % of the examples, with one of them stronger or learned
+first. The data are those of :mod:`gsutils.data.features`; :mod:`gsutils.experiments.dosage_noise`
+has the post's other experiment.
 
->>> case = Case(head_start=5)
->>> found = train_case(case, settings("dosage", "quick") | {"steps": 10, "records": 2}, [0])
+>>> found = train(Case(head_start=5, steps=10, hidden=4, pool=512, records=2), [0])
 >>> found.steps.tolist(), found["responses"].shape  # records, runs, features
 ([-5, 0, 5, 10], (4, 1, 3))
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils import evaluate, train
+from gsutils import methods, pulls
+from gsutils import train as training
 from gsutils.data import features
 from gsutils.data.features import Population
-from gsutils.experiments import dosage_settings
 from gsutils.nets import MLP
-from gsutils.runs.untyped import Job, Outcome, chosen_size
-from gsutils.runs.untyped import UntypedEntry as Entry
+from gsutils.runs.entry import Entry, Rows
 from gsutils.seeding import check_seeds
 
 CURVE_POINTS = 30  # of each curve in a record; training is measured more often
+CROSS_ENTROPY = methods.ERM()
+SILENCED = 1  # the feature that falls silent, counted from 0
 
 
 @dataclass(frozen=True)
@@ -36,45 +36,73 @@ class Case:
     """One way to train on three features.
 
     Attributes:
+        steps: updates after the head start.
+        hidden: width of the hidden layer.
+        pool: examples from which batches are taken in turn.
+        records: how often the training is measured, beside its start.
         strengths: the size of each feature's inputs.
         reliability: how often each feature agrees with the label.
         head_start: steps before the others, in which only the first feature agrees with the
             labels more often than by chance.
-        objective: a key of :data:`gsutils.data.features.OBJECTIVES`.
-        lam: λ of "SD".
+        method: what is minimised, one for :mod:`gsutils.pulls`.
         weight_decay: PyTorch's.
         silent_from: the step from which the second feature's inputs are zero; None: never.
+        lr: learning rate.
+        batch: examples of a step.
     """
 
+    steps: int
+    hidden: int
+    pool: int
+    records: int
     strengths: tuple[float, ...] = (1.0, 1.0, 1.0)
     reliability: tuple[float, ...] = (0.9, 0.9, 0.9)
     head_start: int = 0
-    objective: str = "cross-entropy"
-    lam: float = 0.0
+    method: methods.ERM = CROSS_ENTROPY
     weight_decay: float = 0.0
     silent_from: int | None = None
+    lr: float = 0.1
+    batch: int = 256
 
 
 @dataclass(frozen=True)
-class Doses:
-    """What was recorded: ``steps`` (records,) and metrics, each (records, runs, ...).
+class Phase:
+    """Examples from which batches are taken from a step on.
 
-    Of :func:`train_case`: "accuracy", expected; "responses", to each feature; "share", the dose
-    share of each; "pull", its net pull per example; "received", the inner product of -∇L with
-    the gradient of the response; "size", the norm of the first layer's weights from each block.
-
-    Of :func:`train_noisy`: "train", "fitted" and "test", accuracies on training labels, on wrong
-    training labels, and on the shared feature of new examples; "shared", the response to it;
-    "clean", "wrong" and "memory clean", "memory wrong", the pulls and the memorised margins of
-    examples with right and wrong labels; "share", the dose share of the shared feature.
+    Attributes:
+        since: the step, counted from the end of the head start.
+        X: inputs, (n, 2k).
+        y: labels, (n,).
     """
 
-    steps: np.ndarray
-    metrics: dict[str, np.ndarray]
+    since: int
+    X: np.ndarray
+    y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The runs of one case. Step 0 is the end of the head start.
+
+    Attributes:
+        case: what was trained.
+        history: metrics, each (records, runs, ...): "accuracy", expected; "responses", to each
+            feature; "share", the dose share of each; "pull", its net pull per example;
+            "received", the inner product of -∇L with the gradient of the response; "size", the
+            norm of the first layer's weights from each block.
+    """
+
+    case: Case
+    history: training.History
+
+    @property
+    def steps(self) -> np.ndarray:
+        """The steps of the records, (records,)."""
+        return self.history.steps - self.case.head_start
 
     def __getitem__(self, name: str) -> np.ndarray:
         """Return one metric, (records, runs, ...)."""
-        return self.metrics[name]
+        return self.history[name]
 
     def at(self, step: int) -> int:
         """Return the number of the record that is nearest to a step."""
@@ -88,88 +116,113 @@ class Doses:
         fails = [np.flatnonzero(~each).max(initial=-1) + 1 for each in holds.T]
         return self.steps[np.minimum(fails, len(self.steps) - 1)]
 
+    @property
+    def data(self) -> dict[str, str]:
+        """What a record calls the data."""
+        return {"name": "three features (generated)"}
 
-def settings(entry: str, size: str | None = None) -> dict[str, Any]:
-    """Return the settings of "dosage" or "dosage-noise" in one of the two sizes."""
-    return dict(ENTRIES[entry].settings[chosen_size(size)])
+    def metrics(self) -> Rows:
+        """Return the last values of the curves, and when the network is right on 95 %."""
+        arrival = self.since(self["accuracy"] >= 0.95).astype(float).tolist()
+        return {"": last_values(self._recorded()) | {"step of 95 %": arrival}}
+
+    def curves(self) -> Rows:
+        """Return accuracy, and responses, shares and net pulls of each feature."""
+        return {"": some_points(self.steps, self._recorded())}
+
+    def _recorded(self) -> dict[str, np.ndarray]:
+        found = {"accuracy": self["accuracy"]}
+        for name in ("responses", "share", "pull"):
+            found |= {f"{name} {j}": z for j, z in enumerate(np.moveaxis(self[name], -1, 0), 1)}
+        return found
 
 
-def case_of(chosen: Mapping[str, Any], name: str) -> Case:
-    """Return a case of "dosage" by name; a list of the settings is a tuple of the case."""
-    fields: dict[str, Any] = dict(chosen["cases"][name])
-    for key in {"strengths", "reliability"} & set(fields):
-        fields[key] = tuple(fields[key])
-    return Case(**fields)
+def last_values(recorded: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+    """Return the last record of each metric (records, runs)."""
+    return {name: values[-1].tolist() for name, values in recorded.items()}
 
 
-def train_case(
+def some_points(steps: np.ndarray, recorded: Mapping[str, np.ndarray]) -> dict[str, list[float]]:
+    """Return some :data:`CURVE_POINTS` records of each metric, evenly spaced, with their steps."""
+    kept = np.unique(np.linspace(0, len(steps) - 1, CURVE_POINTS).round().astype(int))
+    return {name: values[kept].tolist() for name, values in {"step": steps, **recorded}.items()}
+
+
+def prepare(case: Case, seed: int) -> list[Phase]:
+    """Return the phases of a run's training, each with its examples."""
+    X, y = features.draw(seed, case.pool, case.strengths, case.reliability)
+    phases = [Phase(0, X, y)]
+    if case.head_start:
+        one_first = (case.reliability[0], *[0.5] * (len(case.reliability) - 1))
+        early = features.draw(seed, case.pool, case.strengths, one_first, "head start")
+        phases.insert(0, Phase(-case.head_start, *early))
+    if case.silent_from is not None:
+        silent = X.copy()
+        silent[:, 2 * SILENCED : 2 * SILENCED + 2] = 0
+        phases.append(Phase(case.silent_from, silent, y))
+    return phases
+
+
+def train(
     case: Case,
-    chosen: Mapping[str, Any],
     seeds: Iterable[int],
-    device: str | torch.device = "cpu",
-) -> Doses:
+    device: str | torch.device = "auto",
+    checkpoint: Path | None = None,
+) -> Trained:
     """Train a network on blocks of inputs, once per seed, and record who gets the gradient.
 
-    Step 0 is the end of the head start. Batches are taken from a large pool in turn, so that
-    there is next to nothing to memorise; measures are those of the population.
+    Batches are taken from a large pool in turn, so that there is next to nothing to memorise;
+    measures are those of the population.
 
     Args:
         case: what to train.
-        chosen: the entry's settings without ``cases``, see :data:`ENTRIES`.
         seeds: one run each.
         device: "auto", "cpu" or "cuda".
+        checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
         ValueError: an argument out of range.
     """
-    seeds, where = check_seeds(seeds), train.resolve_device(device)
-    n, batch, first = chosen["pool"], chosen["batch"], case.head_start
-    one_first = (case.reliability[0], *[0.5] * (len(case.reliability) - 1))
-    pools = [_pool(seeds, n, case.strengths, case.reliability, "data", where)]
-    pools += [_pool(seeds, n, case.strengths, one_first, "head start", where)] if first else []
+    seeds, where = check_seeds(seeds), training.resolve_device(device)
+    phases = []
+    for runs in zip(*(prepare(case, seed) for seed in seeds)):
+        X, y = (np.stack([getattr(phase, part) for phase in runs]) for part in "Xy")
+        phases.append((runs[0].since, _tensor(X, where), _tensor(y, where)))
     population = Population.of_blocks(case.reliability, case.strengths).to(where)
-    heard = torch.ones(2 * len(case.strengths), device=where)
-    heard[2:4] = 0
-    net = MLP((len(heard), chosen["hidden"], 1), seeds).to(where)
+    net = MLP((2 * len(case.strengths), case.hidden, 1), seeds).to(where)
 
     def value(step: int) -> Tensor:
-        X, y = pools[step < first]
-        rows = slice(step * batch % n, step * batch % n + batch)
-        x = X[:, rows]
-        if case.silent_from is not None and step - first >= case.silent_from:
-            x = x * heard
-        return features.example_losses(y[:, rows] * net(x), case.objective, case.lam).mean(-1)
+        X, y = next((X, y) for since, X, y in reversed(phases) if step >= since + case.head_start)
+        start = step * case.batch % case.pool
+        rows = slice(start, start + case.batch)
+        loss = case.method.loss(net(X[:, rows]), methods.Batch(y[:, rows]), step, {})
+        return methods.objective(case.method, net, loss, step)
 
-    steps = first + chosen["steps"]
-    marks = np.linspace(0, chosen["steps"], chosen["records"] + 1).round().astype(int) + first
-    early = np.linspace(0, first, chosen["records"] // 4 + 1).round().astype(int)
-    history = train.minimise(
+    marks = np.linspace(0, case.steps, case.records + 1).round().astype(int) + case.head_start
+    early = np.linspace(0, case.head_start, case.records // 4 + 1).round().astype(int)
+    history = training.minimise(
         net,
         value,
-        steps=steps,
-        optimizer=train.SGD(chosen["lr"], weight_decay=case.weight_decay),
-        measure=lambda model: _measured(model, population, case),
+        steps=case.head_start + case.steps,
+        optimizer=training.SGD(case.lr, weight_decay=case.weight_decay),
+        measure=lambda model: _measured(model, population, case.method),
         record_at={*marks.tolist(), *early.tolist()},
-        title=case.objective,
+        checkpoint=checkpoint,
+        title=case.method.title,
     )
-    return Doses(history.steps - first, history.metrics)
+    return Trained(case, history)
 
 
-def _pool(
-    seeds: Iterable[int], n: int, strengths: Any, reliability: Any, name: str, where: torch.device
-) -> tuple[Tensor, Tensor]:
-    """Return inputs (runs, n, d) and labels (runs, n)."""
-    draws = [features.draw(seed, n, strengths, reliability, name) for seed in seeds]
-    X, y = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*draws))
-    return X, y
+def _tensor(values: np.ndarray, where: torch.device) -> Tensor:
+    return torch.from_numpy(values).float().to(where)
 
 
-def _measured(net: nn.Module, population: Population, case: Case) -> dict[str, Tensor]:
-    """Return the metrics of :class:`Doses`."""
+def _measured(net: nn.Module, population: Population, method: methods.ERM) -> dict[str, Tensor]:
+    """Return the metrics of :class:`Trained`."""
     parameters = list(net.parameters())
     with torch.enable_grad():
         logits = net(population.X)
-        loss = population.loss(logits, case.objective, case.lam).sum()
+        loss = pulls.expected_loss(logits, population, method).sum()
         slopes = torch.autograd.grad(loss, parameters, retain_graph=True)
         responses = population.responses(logits)
         received = [
@@ -177,7 +230,7 @@ def _measured(net: nn.Module, population: Population, case: Case) -> dict[str, T
             for each in responses.unbind(-1)
         ]
     logits = logits.detach()
-    total, agreed = population.doses(logits, case.objective, case.lam)
+    total, agreed = pulls.doses(logits, population, method)
     blocks = parameters[0].unflatten(-1, (-1, 2))  # (runs, hidden, k, 2)
     return {
         "accuracy": population.accuracy(logits),
@@ -194,108 +247,30 @@ def _inner(one: Iterable[Tensor], other: Iterable[Tensor]) -> Tensor:
     return torch.stack([(a * b).flatten(1).sum(1) for a, b in zip(one, other)]).sum(0)
 
 
-def train_noisy(
-    chosen: Mapping[str, Any],
-    seeds: Iterable[int],
-    lam: float = 0.0,
-    weight_decay: float = 0.0,
-    device: str | torch.device = "cpu",
-) -> Doses:
-    r"""Train a network on a shared feature, inputs of each example's own, and some wrong labels.
-
-    The **memorised margin** of a training example is :math:`y_i (\hat y_i - \bar y_i)`, where the
-    mean is over logits of twins: the same shared inputs, other private ones.
-
-    Args:
-        chosen: the settings of "dosage-noise" without ``cases``.
-        seeds: one run each.
-        lam: λ of SD; 0 is cross-entropy alone.
-        weight_decay: PyTorch's.
-        device: "auto", "cpu" or "cuda".
-
-    Raises:
-        ValueError: an argument out of range.
-    """
-    seeds, where = check_seeds(seeds), train.resolve_device(device)
-    n, private, count = chosen["n"], chosen["private"], chosen["twins"]
-    draws = [features.draw_noisy(s, n, private, chosen["label_noise"]) for s in seeds]
-    new = [features.draw_noisy(s, chosen["test"], private, 0.0, "test") for s in seeds]
-    X, y, f = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*draws))
-    test_X, _, test_f = (torch.from_numpy(np.stack(part)).float().to(where) for part in zip(*new))
-    own = [features.draw_noisy(s, n * count, private, 0.0, "twins")[0][:, 2:] for s in seeds]
-    twins = X.repeat_interleave(count, 1)
-    twins[..., 2:] = torch.from_numpy(np.stack(own)).float().to(where)
-    net, wrong = MLP((2 + private, chosen["hidden"], 1), seeds).to(where), y != f
-
-    def loss(logits: Tensor, step: int) -> Tensor:
-        return features.example_losses(y * logits, "SD", lam).mean(-1)
-
-    def measure(model: nn.Module) -> dict[str, Tensor]:
-        logits, mean = model(X), model(twins).unflatten(-1, (n, count)).mean(-1)
-        alpha, memory = features.pull(y * logits, "SD", lam), y * (logits - mean)
-        return {
-            "train": evaluate.accuracy(logits, y),
-            "fitted": _mean(((y * logits) > 0).float(), wrong),
-            "test": evaluate.accuracy(model(test_X), test_f),
-            "shared": (f * mean).mean(-1),
-            "clean": _mean(alpha, ~wrong),
-            "wrong": _mean(alpha, wrong),
-            "share": (alpha * ~wrong).sum(-1) / alpha.sum(-1),
-            "memory clean": _mean(memory, ~wrong),
-            "memory wrong": _mean(memory, wrong),
-        }
-
-    history = train.fit(
-        net,
-        loss,
-        X,
-        steps=chosen["steps"],
-        optimizer=train.SGD(chosen["lr"], weight_decay=weight_decay),
-        measure=measure,
-        record_at={0} | set(np.geomspace(1, chosen["steps"], chosen["records"]).astype(int)),
-    )
-    metrics = history.metrics | {"wrong labels": wrong.sum(-1).cpu().numpy()[None]}
-    return Doses(history.steps, metrics)
-
-
-def _mean(values: Tensor, chosen: Tensor) -> Tensor:
-    return (values * chosen).sum(-1) / chosen.sum(-1).clamp(min=1)
-
-
-def _run_three(job: Job) -> Outcome:
-    found = train_case(case_of(job.settings, job.case), job.settings, job.seeds, job.device)
-    curves = {"accuracy": found["accuracy"]}
-    for name in ("responses", "share", "pull"):
-        curves |= {f"{name} {j}": found[name][..., j - 1] for j in (1, 2, 3)}
-    arrival = {"step of 95 %": found.since(found["accuracy"] >= 0.95)}
-    return _outcome(job.case, found.steps, curves, arrival, "three features (generated)")
-
-
-def _run_noisy(job: Job) -> Outcome:
-    how = job.settings["cases"][job.case]
-    found = train_noisy(job.settings, job.seeds, **how, device=job.device)
-    curves = {name: m for name, m in found.metrics.items() if name != "wrong labels"}
-    return _outcome(job.case, found.steps, curves, {}, "shared and private features (generated)")
-
-
-def _outcome(
-    case: str,
-    steps: np.ndarray,
-    curves: Mapping[str, np.ndarray],
-    more: Mapping[str, np.ndarray],
-    data: str,
-) -> Outcome:
-    """Return the last values of the curves and more metrics, and some 30 points of each curve."""
-    kept = np.unique(np.linspace(0, len(steps) - 1, CURVE_POINTS).round().astype(int))
-    last = {name: values[-1].tolist() for name, values in curves.items()}
-    return Outcome(
-        {case: last | {name: values.astype(float).tolist() for name, values in more.items()}},
-        {"name": data},
-        {
-            case: {"step": steps[kept].tolist()}
-            | {name: values[kept].tolist() for name, values in curves.items()}
-        },
-    )
+def _cases(usual: Case) -> dict[str, Case]:
+    """Return every start with every loss, and the cases with weight decay and silence."""
+    starts = {
+        "equal": usual,
+        "stronger": replace(usual, strengths=(2.0, 1.0, 1.0)),
+        "head start": replace(usual, head_start=400),
+    }
+    objectives = {
+        "cross-entropy": CROSS_ENTROPY,
+        "SD": methods.SD(lam=0.1),
+        "squared": methods.Squared(),
+    }
+    stronger = starts["stronger"]
+    return {
+        f"{start}, {name}": replace(case, method=method)
+        for start, case in starts.items()
+        for name, method in objectives.items()
+    } | {
+        "stronger, strong SD": replace(stronger, method=methods.SD(lam=2.0)),
+        "stronger, weight decay": replace(stronger, weight_decay=0.08),
+        "alone, weight decay": replace(usual, reliability=(0.5, 0.9, 0.9), weight_decay=0.08),
+        "silenced, no weight decay": replace(usual, silent_from=600),
+        "silenced, weight decay": replace(usual, silent_from=600, weight_decay=0.01),
+    }
 
 
 ENTRIES = {
@@ -303,20 +278,12 @@ ENTRIES = {
         name="dosage",
         title="Three independent features: who gets the gradient",
         chapter="09-gradient-dosage",
-        settings=dosage_settings.THREE,
-        cases=lambda chosen: list(chosen["cases"]),
-        run=_run_three,
-        paper={},
-        selection="none",
-        as_published=False,
-    ),
-    "dosage-noise": Entry(
-        name="dosage-noise",
-        title="A shared feature and wrong labels: who gets the gradient",
-        chapter="09-gradient-dosage",
-        settings=dosage_settings.PRIVATE,
-        cases=lambda chosen: list(chosen["cases"]),
-        run=_run_noisy,
+        cases={
+            "quick": _cases(Case(steps=1200, hidden=32, pool=8192, records=60)),
+            "paper": _cases(Case(steps=4000, hidden=64, pool=65536, records=100)),
+        },
+        seeds={"quick": range(3), "paper": range(10)},
+        run=train,
         paper={},
         selection="none",
         as_published=False,

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
+from gsutils import methods, pulls
 from gsutils.data import features
 from gsutils.seeding import stream
 
@@ -22,16 +23,22 @@ def compare_dose(names):
     population = features.Population.of_features((0.9, 0.9, 0.9))
     for w in stream(0, "test").normal(size=(5, 3)):
         share, net = names["dose"](agrees @ w, agrees, names["weight"])
-        total, agreed = population.doses(population.f @ torch.from_numpy(w), "cross-entropy")
+        total, agreed = pulls.doses(population.f @ torch.from_numpy(w), population, methods.ERM())
         np.testing.assert_allclose(share, agreed / total, atol=1e-12)
         np.testing.assert_allclose(net, 2 * agreed - total, atol=1e-12)
 
 
 def compare_flow(names):
     cells(names)
-    for objective, lam in (("cross-entropy", 0.0), ("SD", 0.1), ("squared", 0.0)):
-        path = names["gradient_flow"]([2, 1, 0.5], names["PULLS"][objective], 2.0, dt=0.001)
-        exact = features.flow([2, 1, 0.5], [0.9] * 3, [0.0, 1.0, 2.0], objective, lam)
+    kinds = {
+        "cross-entropy": methods.ERM(),
+        "SD": methods.SD(lam=0.1),
+        "squared": methods.Squared(),
+    }
+    assert set(kinds) == set(names["PULLS"])
+    for name, method in kinds.items():
+        path = names["gradient_flow"]([2, 1, 0.5], names["PULLS"][name], 2.0, dt=0.001)
+        exact = pulls.flow([2, 1, 0.5], [0.9] * 3, [0.0, 1.0, 2.0], method)
         np.testing.assert_allclose(path[[0, 1000, 2000]], exact, atol=2e-3)
 
 
