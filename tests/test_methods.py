@@ -217,8 +217,8 @@ def trained(name, runs, steps=50):
     batch = Batch(Y[runs], GROUP[runs])
     state = method.start(batch.y, groups=2)
     state = {k: v.double() for k, v in state.items()}
-    value = methods.objective(method, net, batch, state)
-    history = train.fit(net, value, X[runs], steps=steps, optimizer=train.Adam(0.01))
+    options = {"steps": steps, "optimizer": train.Adam(0.01)}
+    history = train.fit(net, method, X[runs], batch=batch, state=state, **options)
     net.eval()
     return net(X[runs]).detach(), history["loss"]
 
