@@ -277,7 +277,7 @@ def test_each_step_takes_the_next_examples_of_its_phase(monkeypatch):
 
 @pytest.mark.parametrize("method", [methods.SD(lam=0.5, l2=0.01), SQUARED])
 def test_what_is_trained_is_the_methods_objective(method):
-    case = replace(SMALL, steps=1, records=1, method=method)
+    case = replace(SMALL, steps=1, records=1, method=method, strengths=(3.0, 1.0, 0.5))
     trained, net = train(case, [4]), MLP((6, 8, 1), [4])
     (phase,) = dosage.prepare(case, 4)
     X, y = torch.from_numpy(phase.X[:64]).float(), torch.from_numpy(phase.y[:64]).float()
@@ -340,6 +340,7 @@ def test_twins_share_the_first_inputs_and_new_examples_have_right_labels():
     np.testing.assert_array_equal(got.twins[:, :2], got.X[:, :2].repeat(3, 0))
     assert not np.isin(got.twins[:, 2:], got.X[:, 2:]).any()
     assert len(np.unique(got.twins[:, 2])) == 6000
+    np.testing.assert_allclose(got.twins[:, 2:].std(0), 30**-0.5, rtol=0.1)
     np.testing.assert_array_equal(np.sign(got.test_X[:, :2].prod(1)), got.test_f)
     assert not np.isin(got.test_X, got.X).any()
     np.testing.assert_array_equal(np.sign(got.X[:, :2].prod(1)), got.f)
