@@ -45,7 +45,23 @@ def logistic(logits: Tensor, y: Tensor) -> Tensor:
     return softplus(-y * logits).mean(-1)
 
 
-def spectral_decoupling(logits: Tensor, y: Tensor, lam: PerClass, gamma: PerClass = 0.0) -> Tensor:
+def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Return the mean over the examples, (..., n) -> (...).
+
+    Args:
+        values: (..., n).
+        weight: of each example, (n,) or (..., n), summing to 1 over n; default 1/n each.
+    """
+    return values.mean(-1) if weight is None else (weight * values).sum(-1)
+
+
+def spectral_decoupling(
+    logits: Tensor,
+    y: Tensor,
+    lam: PerClass,
+    gamma: PerClass = 0.0,
+    weight: Tensor | None = None,
+) -> Tensor:
     r"""Return the penalty of spectral decoupling, to be added to the **mean** logistic loss.
 
     .. math:: \frac{1}{2n} \sum_i \lambda_{y_i} (\hat y_i - \gamma_{y_i})^2
@@ -56,6 +72,7 @@ def spectral_decoupling(logits: Tensor, y: Tensor, lam: PerClass, gamma: PerClas
         lam: the paper's λ >= 0. A number; a pair (class -1, class +1); or a tensor (...) with
             one value per run.
         gamma: where the logits are pulled to; the same forms.
+        weight: of each example in the mean, see :func:`mean`.
 
     Returns:
         (...).
@@ -67,7 +84,7 @@ def spectral_decoupling(logits: Tensor, y: Tensor, lam: PerClass, gamma: PerClas
     """
     check_labels(logits, y)
     lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
-    return (lam * (logits - gamma).square()).mean(-1) / 2
+    return mean(lam * (logits - gamma).square(), weight) / 2
 
 
 def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
@@ -172,7 +189,7 @@ def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tens
     Args:
         logits: (..., n).
         y: labels -1/+1, (n,) or (..., n).
-        weight: of each example in the mean, summing to 1 over n; default 1/n each.
+        weight: of each example in the mean, see :func:`mean`.
 
     Returns:
         (...).
@@ -182,7 +199,7 @@ def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tens
     check_labels(logits, y)
     margins = y * logits
     slopes = -margins * torch.sigmoid(-margins)
-    return (slopes.mean(-1) if weight is None else (weight * slopes).sum(-1)).square()
+    return mean(slopes, weight).square()
 
 
 def check_labels(logits: Tensor, y: Tensor) -> None:

@@ -29,11 +29,18 @@ class Batch:
         y: labels -1/+1, (..., b); or classes, int64.
         group: environment or group of each example, int64, (b,) or (..., b).
         index: the examples' places in the training set, int64, (b,); None for all of it.
+        weight: of each example in the mean, (b,) or (..., b), summing to 1; None for 1/b each. Only
+            the methods in :data:`WEIGHTED` look at it.
     """
 
     y: Tensor
     group: Tensor | None = None
     index: Tensor | None = None
+    weight: Tensor | None = None
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Return the weighted mean over the examples, (..., b) -> (...)."""
+        return losses.mean(values, self.weight)
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class ERM:
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return one loss per run, (...); ``state`` may change in place."""
-        return losses.example_losses(logits, batch.y).mean(-1)
+        return batch.mean(losses.example_losses(logits, batch.y))
 
     def scale(self, step: int) -> float:
         """Return the factor on the whole objective at a step."""
@@ -98,15 +105,15 @@ class SD(ERM):
     the whole objective is multiplied by ``factor``.
 
     Attributes:
-        lam: the paper's λ; a number or a pair (class -1, class +1).
-        gamma: where logits are pulled to (section 4.4); the same forms.
+        lam: the paper's λ; a number, a pair (class -1, class +1), or a tensor, one value per run.
+        gamma: where logits are pulled to (section 4.4); a number or a pair.
         lam_before: λ before the switch.
         switch: the first step with ``lam``.
         factor: on the whole objective from the switch on.
     """
 
     title: ClassVar[str] = "SD"
-    lam: float | tuple[float, float] = 0.0
+    lam: float | tuple[float, float] | Tensor = 0.0
     gamma: float | tuple[float, float] = 0.0
     lam_before: float = 0.0
     switch: int = 0
@@ -115,13 +122,16 @@ class SD(ERM):
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean loss and penalty."""
         lam = self.lam if step >= self.switch else self.lam_before
-        value = losses.example_losses(logits, batch.y).mean(-1)
-        if not lam:
+        value = batch.mean(losses.example_losses(logits, batch.y))
+        if not isinstance(lam, Tensor) and not lam:
             return value
         if batch.y.dtype != torch.int64:
-            return value + losses.spectral_decoupling(logits, batch.y, lam, self.gamma)
-        if isinstance(lam, Sequence) or self.gamma:
-            raise ValueError("lam per class and gamma are for two classes with labels -1/+1")
+            penalty = losses.spectral_decoupling(logits, batch.y, lam, self.gamma, batch.weight)
+            return value + penalty
+        if isinstance(lam, (Sequence, Tensor)) or self.gamma or batch.weight is not None:
+            raise ValueError(
+                "lam per class or run, gamma and weights are for two classes with labels -1/+1"
+            )
         return value + losses.spectral_decoupling_softmax(logits, lam)
 
     def scale(self, step: int) -> float:
@@ -269,6 +279,9 @@ METHODS: dict[str, type[ERM]] = {
     "group_dro": GroupDRO,
     "lff": LfF,
 }
+
+
+WEIGHTED = (ERM, SD)  # for which examples may have weights, see Batch
 
 
 def name_of(method: ERM) -> str:

@@ -45,9 +45,11 @@ TINY = {
     "table3": {"epochs": 1, "cards": [160, 80, 80], "batch": 32},
     "dosage": {"steps": 4, "records": 2, "hidden": 4, "pool": 256, "batch": 64},
     "dosage-noise": {"steps": 4, "records": 2, "hidden": 4, "n": 20, "test": 10},
-    "label-noise": {"noise": [0.2], "steps": 6, "train_size": 40, "width": 4},
-    "label-noise-width": {"width": [3, 4], "steps": 6, "train_size": 40},
-    "transient-map": {"steps": 6, "erm_steps": 5, "ratios": [0.5], "p_colour": [0.6, 0.9]},
+    "label-noise": {"steps": 6, "train_size": 40, "width": 4},
+    "label-noise-width": {"steps": 6, "train_size": 40},
+    "transient-map": {
+        "steps": 6, "ERM then SD.method.switch": 5, "ratios": [0.5], "p_colour": [0.6, 0.9],
+    },
     **{
         name: {"steps": 2, "test": 20, "validation": 20, "hidden": 4}
         for name in ("red-arrows", "red-arrows-methods")

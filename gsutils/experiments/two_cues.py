@@ -2,7 +2,7 @@ r"""Two binary cues, one invariant and one spurious: when can the less predictiv
 
 Each example shows a shape a and a colour c, both ±1, that agree with its label with probability
 ``p_shape`` and ``p_colour``, independently given the label: Colored MNIST (section 4.3) without
-the pixels. In the test the colour agrees with probability :data:`TEST`, as there. Where the cues
+the pixels. In the test the colour agrees with another probability, as there. Where the cues
 disagree, the classifier follows one of them, and so its test accuracy tells which.
 
 By symmetry the best logit is :math:`a z_a + c z_c`, and with strengths s the population objective
@@ -19,29 +19,66 @@ with :math:`w_+` the share of examples whose cues agree, :math:`w_- = 1 - w_+`, 
 (0.065, 0.133)
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
+from scipy.integrate import solve_ivp
 from scipy.optimize import brentq
 from scipy.special import expit
 from torch import Tensor
-from torch.nn.functional import softplus
 
-from gsutils import train
-from gsutils.experiments.label_noise import copies
+from gsutils import methods
+from gsutils import train as training
 from gsutils.nets import MLP
-from gsutils.runs.untyped import Job, Outcome, chosen_size
-from gsutils.runs.untyped import UntypedEntry as Entry
+from gsutils.runs.entry import Entry, Rows
 from gsutils.seeding import check_seeds, stream
 
 Array = np.ndarray
 CARDS = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])  # (shape, colour)
-TEST = 0.1  # how often the colour agrees with the label in the test
-SCHEDULES = ("ERM", "SD", "ERM then SD")
+LABELS = np.array([-1.0, 1.0])
+RTOL, ATOL = 1e-6, 1e-9  # of flow
+
+
+@dataclass(frozen=True)
+class Case:
+    """A grid of predictivities and strengths of the colour, trained in one way.
+
+    Attributes:
+        method: what is minimised. After a switch of its own, the training goes on as before.
+        steps: updates, those before the method's switch among them.
+        p_shape: how often the shape agrees with the label.
+        p_colour: how often the colour does in training, one for each column of the grid.
+        p_test: how often the colour does in the test.
+        ratios: strength of the colour in units of the shape's, one for each row.
+        n: training examples drawn for each run.
+        width: hidden units.
+        lr: learning rate, of a cue without strength.
+        records: how often at most to measure after the switch, denser at the beginning.
+    """
+
+    method: methods.ERM
+    steps: int = 1000
+    p_shape: float = 0.75
+    p_colour: tuple[float, ...] = (0.55, 0.6, 0.65, 0.7, 0.8, 0.85, 0.9, 0.95)
+    p_test: float = 0.1
+    ratios: tuple[float, ...] = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
+    n: int = 5000
+    width: int = 32
+    lr: float = 0.1
+    records: int = 40
+
+    @property
+    def switch(self) -> int:
+        """The step of the method's switch, from which on is recorded; 0 where there is none."""
+        return self.method.switch if isinstance(self.method, methods.SD) else 0
+
+    @property
+    def cells(self) -> tuple[tuple[float, float], ...]:
+        """Strength and predictivity of each cell of the grid, row by row."""
+        return tuple((ratio, p) for ratio in self.ratios for p in self.p_colour)
 
 
 def shares(p_shape: Array | float, p_colour: Array | float) -> tuple[Array, Array, Array]:
@@ -73,7 +110,6 @@ def flow(
     lam: float,
     times: Array,
     start: tuple[Array | float, Array | float] = (0.0, 0.0),
-    step: float = 0.05,
 ) -> Array:
     """Follow the gradient flow of both contributions from ``start``.
 
@@ -84,7 +120,6 @@ def flow(
         lam: λ >= 0; 0 is plain cross-entropy.
         times: rising, >= 0, (k,).
         start: the contributions at time 0.
-        step: of Heun's method, in time times the largest squared strength.
 
     Returns:
         The contributions of shape and colour, (k, 2, ...).
@@ -93,28 +128,22 @@ def flow(
         ValueError: times that do not rise from 0 or later.
     """
     times = np.asarray(times, float)
-    if times.ndim != 1 or (np.diff(times) < 0).any() or times[0] < 0:
+    if times.ndim != 1 or (np.diff(times) <= 0).any() or times[0] < 0:
         raise ValueError(f"times must rise from 0 or later, got {times}")
     agree, both, split = shares(p_shape, p_colour)
     speed = np.array(np.broadcast_arrays(*strengths, agree)[:2], float) ** 2
     z = np.array(np.broadcast_arrays(*start, speed[0])[:2], float)
 
-    def velocity(z: Array) -> Array:
-        plus, minus = z[0] + z[1], z[0] - z[1]
+    def velocity(_: float, flat: Array) -> Array:
+        shape, colour = flat.reshape(z.shape)
+        plus, minus = shape + colour, shape - colour
         pull_plus = agree * (both - expit(plus) - lam * plus)
         pull_minus = (1 - agree) * (split - expit(minus) - lam * minus)
-        return speed * np.stack([pull_plus + pull_minus, pull_plus - pull_minus])
+        return (speed * np.stack([pull_plus + pull_minus, pull_plus - pull_minus])).ravel()
 
-    kept, now, longest = [], 0.0, step / speed.max()
-    for time in times:
-        count = int(np.ceil((time - now) / longest))
-        for _ in range(count):
-            dt = (time - now) / count
-            first = velocity(z)
-            z = z + dt / 2 * (first + velocity(z + dt * first))
-        now = time
-        kept.append(z)
-    return np.array(kept)
+    # One call for all flows; the error is controlled in their root mean square.
+    found = solve_ivp(velocity, (0, times[-1]), z.ravel(), t_eval=times, rtol=RTOL, atol=ATOL)
+    return found.y.T.reshape(len(times), *z.shape)
 
 
 def lead(z: Array) -> Array:
@@ -128,23 +157,30 @@ def lead(z: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Map:
-    """Networks on a grid of predictivities and strengths.
+class Trained:
+    """Networks on the grid of a case.
 
     Attributes:
-        schedule: one of :data:`SCHEDULES`.
-        p_colour: how often the colour agrees with the label in training, (columns,).
-        ratios: strength of the colour in units of the shape's, (rows,).
-        steps: when test accuracy was recorded, (records,), counted from the switch where there
-            is one.
+        case: what was trained.
+        steps: when test accuracy was recorded, (records,), counted from the switch.
         test: test accuracy, (records, rows, columns, seeds).
+        loss: what was minimised, likewise.
     """
 
-    schedule: str
-    p_colour: Array
-    ratios: Array
+    case: Case
     steps: Array
     test: Array
+    loss: Array
+
+    @property
+    def p_colour(self) -> Array:
+        """How often the colour agrees with the label in training, (columns,)."""
+        return np.array(self.case.p_colour)
+
+    @property
+    def ratios(self) -> Array:
+        """Strength of the colour in units of the shape's, (rows,)."""
+        return np.array(self.case.ratios)
 
     @property
     def best(self) -> Array:
@@ -156,151 +192,145 @@ class Map:
         """The test accuracy at the end, mean over seeds, (rows, columns)."""
         return self.test[-1].mean(-1)
 
+    @property
+    def data(self) -> dict[str, str]:
+        """What a record calls the data."""
+        return {"name": "two cues (generated)"}
 
-def train_map(
-    settings: Mapping[str, Any],
-    schedule: str,
+    def metrics(self) -> Rows:
+        """Return the best and the last test accuracy of each cell."""
+        paths = self.test.reshape(len(self.steps), len(self.case.cells), -1)
+        return {
+            part(ratio, p): {
+                "best test accuracy": paths[:, cell].max(0).tolist(),
+                "last test accuracy": paths[-1, cell].tolist(),
+            }
+            for cell, (ratio, p) in enumerate(self.case.cells)
+        }
+
+    def curves(self) -> Rows:
+        """Return nothing: the figure shows the best and the end."""
+        return {}
+
+
+def part(ratio: float, p_colour: float) -> str:
+    """Return what a record calls a cell of the grid: "colour 0.6, ratio 0.5"."""
+    return f"colour {p_colour:g}, ratio {ratio:g}"
+
+
+def prepare(case: Case, seed: int) -> tuple[Array, Array, Array]:
+    """Return a seed's inputs, labels, and how often each is seen.
+
+    A network sees the two cues, each multiplied by its strength; the shape's is 1. Each card
+    comes with either label, and counts by its share of ``n`` draws.
+
+    Returns:
+        Inputs (cells, 8, 2), labels (8,) and weights (cells, 8), whose sums are 1.
+    """
+    X = [CARDS * [1, ratio] for ratio, _ in case.cells]
+    counts = [_counts(case.p_shape, p, case.n, seed) for _, p in case.cells]
+    y = np.repeat(LABELS, len(CARDS))
+    return np.tile(X, (1, len(LABELS), 1)), y, np.reshape(counts, (len(X), -1)) / case.n
+
+
+def train(
+    case: Case,
     seeds: Iterable[int],
     device: str | torch.device = "auto",
     checkpoint: Path | None = None,
-) -> Map:
+) -> Trained:
     """Train one network for each predictivity and strength of the colour, and each seed.
 
-    The network (one hidden ReLU layer, its last layer zero at first, so that nothing is decided
-    before training) sees the two cues, each multiplied by its strength; the shape's is 1. The
-    labels are ``n`` draws per run. Training is plain full-batch gradient descent.
+    The network has one hidden ReLU layer; its last layer is zero at first, so that nothing is
+    decided before training. Training is plain full-batch gradient descent.
 
     Args:
-        settings: those of the entry "transient-map".
-        schedule: one of :data:`SCHEDULES`; the last one records from the switch on.
+        case: what to train.
         seeds: of weights and labels.
         device: "auto", "cpu" or "cuda".
         checkpoint: see :func:`gsutils.train.minimise`.
 
     Raises:
-        ValueError: an unknown schedule, or a setting out of range.
+        ValueError: no step after the switch, or another argument out of range.
     """
-    if schedule not in SCHEDULES:
-        raise ValueError(f"schedule must be in {SCHEDULES}, got {schedule!r}")
-    where, seeds = train.resolve_device(device), check_seeds(seeds)
-    ratios, p_colour = np.array(settings["ratios"]), np.array(settings["p_colour"])
-    strength, p = (grid.ravel() for grid in np.meshgrid(ratios, p_colour, indexing="ij"))
-    counts = np.stack(
-        [[_counts(settings["p_shape"], q, settings["n"], seed) for seed in seeds] for q in p]
-    ).reshape(-1, 2, len(CARDS))
-    weight = torch.from_numpy(counts / settings["n"]).float().to(where)  # (runs, label, card)
-    scale = np.stack([np.ones_like(strength), strength], 1).repeat(len(seeds), 0)
-    X = torch.from_numpy(CARDS * scale[:, None]).float().to(where)  # (runs, card, 2)
-    start = MLP((2, settings["width"], 1), seeds)
+    seeds, where = check_seeds(seeds), training.resolve_device(device)
+    after = case.steps - case.switch
+    if after < 1:
+        raise ValueError(f"steps must be above the switch, {case.switch}, got {case.steps}")
+
+    def tensor(values: Array) -> Tensor:
+        return torch.from_numpy(values).float().to(where)
+
+    inputs, (labels, *_), weights = zip(*(prepare(case, seed) for seed in seeds))
+    X, weight = (tensor(np.stack(v, 1)).flatten(0, 1) for v in (inputs, weights))  # by cell, seed
+    y = tensor(labels)
+    test = tensor(_shares_of_cards(case.p_shape, case.p_test).ravel())
+    start = MLP((2, case.width, 1), seeds)
     with torch.no_grad():
         start.weights[-1].zero_()
         start.biases[-1].zero_()
-    model = copies(start, len(p)).to(where)
-    before = settings["erm_steps"] if schedule == SCHEDULES[2] else 0
-    lam = 0.0 if schedule == SCHEDULES[0] else settings["lam"]
-
-    def loss(logits: Tensor, step: int) -> Tensor:
-        value = weight[:, 0] * softplus(logits) + weight[:, 1] * softplus(-logits)
-        if lam and step >= before:
-            value = value + weight.sum(1) * lam / 2 * logits.square()
-        return value.sum(-1)
-
-    test = torch.tensor([_share(card, settings["p_shape"], TEST) for card in CARDS], device=where)
+    model = start.copies(len(case.cells)).to(where)
+    strength = np.array([ratio for ratio, _ in case.cells]).repeat(len(seeds))
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:
-        sign = torch.sign(net(X))[:, None]  # (runs, 1, card)
-        right = (1 + sign * torch.tensor([[-1.0], [1.0]], device=where)) / 2
-        return {"test": (right * test.mT).sum((-2, -1))}
+        right = (1 + torch.sign(net(X)) * y) / 2
+        return {"test": (right * test).sum(-1)}
 
-    after = np.unique(np.geomspace(4, settings["steps"], 40).astype(int))
-    history = train.fit(
+    record_at = np.unique(np.geomspace(min(4, after), after, case.records).astype(int))
+    history = training.fit(
         model,
-        loss,
+        case.method,
         X,
-        steps=before + settings["steps"],
-        optimizer=train.SGD(
-            torch.from_numpy(_rates(settings, strength)).float().repeat_interleave(len(seeds))
-        ),
+        batch=methods.Batch(y, weight=weight),
+        steps=case.steps,
+        optimizer=training.SGD(tensor(case.lr / (1 + strength**2))),  # keeps strong cues stable
         measure=measure,
-        record_at=(before + after).tolist(),
+        record_at=(case.switch + record_at).tolist(),
         checkpoint=checkpoint,
-        title=f"two cues, {schedule}",
+        title=f"two cues, {case.method.title}",
     )
-    accuracy = history["test"].reshape(-1, len(ratios), len(p_colour), len(seeds))
-    return Map(schedule, p_colour, ratios, history.steps - before, accuracy)
+    grid = (len(case.ratios), len(case.p_colour), len(seeds))
+    test_of, loss_of = (history[name].reshape(-1, *grid) for name in ("test", "loss"))
+    return Trained(case, history.steps - case.switch, test_of, loss_of)
 
 
-def _rates(settings: Mapping[str, Any], strength: Array) -> Array:
-    """Return learning rates (runs,) that keep strong cues stable."""
-    return settings["lr"] / (1 + strength**2)
-
-
-def _share(card: Array, p_shape: float, p_colour: float) -> tuple[float, float]:
-    """Return the probabilities that an example shows this card and has the label -1, and +1."""
-    both = []
-    for label in (-1, 1):
-        shape, colour = (p if cue == label else 1 - p for cue, p in zip(card, (p_shape, p_colour)))
-        both.append(shape * colour / 2)
-    return both[0], both[1]
+def _shares_of_cards(p_shape: float, p_colour: float) -> Array:
+    """Return how often an example has each label and shows each card, (labels, cards)."""
+    agrees = LABELS[:, None, None] == CARDS
+    return np.where(agrees, (p_shape, p_colour), (1 - p_shape, 1 - p_colour)).prod(-1) / 2
 
 
 def _counts(p_shape: float, p_colour: float, n: int, seed: int) -> Array:
-    """Draw n examples and return how many have each label and card, (2, cards)."""
-    table = np.array([_share(card, p_shape, p_colour) for card in CARDS]).T
+    """Draw n examples and return how many have each label and card, (labels, cards)."""
+    table = _shares_of_cards(p_shape, p_colour)
     drawn = stream(seed, "two cues").multinomial(n, table.ravel() / table.sum())
     return drawn.reshape(table.shape)
 
 
-def train_entry(
-    size: str | None = None, seeds: Iterable[int] | None = None, device: str = "auto"
-) -> dict[str, Map]:
-    """Train the maps of the entry "transient-map", schedule -> map."""
-    settings = ENTRIES["transient-map"].settings[chosen_size(size)]
-    seeds = check_seeds(settings["seeds"] if seeds is None else seeds)
-    return {name: train_map(settings, name, seeds, device) for name in SCHEDULES}
-
-
-def _run(job: Job) -> Outcome:
-    found = train_map(job.settings, job.case, job.seeds, job.device, job.file("map.pt"))
-    metrics = {
-        f"{job.case}, colour {p:g}, ratio {ratio:g}": {
-            "best test accuracy": found.test[:, i, j].max(0).tolist(),
-            "last test accuracy": found.test[-1, i, j].tolist(),
-        }
-        for i, ratio in enumerate(found.ratios)
-        for j, p in enumerate(found.p_colour)
+def _schedules(case: Case) -> dict[str, Case]:
+    sd = methods.SD(lam=2.0)
+    return {
+        "ERM": case,
+        "SD": replace(case, method=sd),
+        "ERM then SD": replace(case, method=replace(sd, switch=case.steps), steps=2 * case.steps),
     }
-    return Outcome(metrics, {"name": "two cues (generated)"})
 
 
-_SHARED = {"p_shape": 0.75, "lam": 2.0, "lr": 0.1, "width": 32}
+_PAPER = Case(
+    methods.ERM(),
+    p_colour=tuple(0.525 + 0.025 * k for k in range(18) if k != 9),
+    ratios=(0.25, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.8, 4.0),
+    n=20_000,
+    steps=4000,
+)
 ENTRIES = {
     "transient-map": Entry(
         name="transient-map",
         title="Two cues: where the less predictive one can decide, for a while",
         chapter="10-what-sd-does-not-do",
-        settings={
-            "quick": _SHARED
-            | {
-                "p_colour": [0.55, 0.6, 0.65, 0.7, 0.8, 0.85, 0.9, 0.95],
-                "ratios": [0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0],
-                "n": 5000,
-                "erm_steps": 1000,
-                "steps": 1000,
-                "seeds": [0, 1, 2],
-            },
-            "paper": _SHARED
-            | {
-                "p_colour": [0.525 + 0.025 * k for k in range(18) if k != 9],
-                "ratios": [0.25, 0.35, 0.5, 0.6, 0.7, 0.85, 1.0, 1.2, 1.4, 1.7, 2.0, 2.8, 4.0],
-                "n": 20_000,
-                "erm_steps": 4000,
-                "steps": 4000,
-                "seeds": [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-            },
-        },
-        cases=lambda settings: list(SCHEDULES),
-        run=_run,
+        cases={"quick": _schedules(Case(methods.ERM())), "paper": _schedules(_PAPER)},
+        seeds={"quick": range(3), "paper": range(10)},
+        run=train,
         paper={},
         selection="oracle-test",
     )

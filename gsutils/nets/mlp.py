@@ -137,16 +137,37 @@ class MLP(nn.Module):
         """
         if not 0 <= run < self.runs:
             raise ValueError(f"run must be in 0..{self.runs - 1}, got {run}")
-        alone = MLP(
+        alone = self._like(self.seeds[run : run + 1])
+        # The extra state, too, is a list with one item per run.
+        alone.load_state_dict({k: v[run : run + 1] for k, v in self.state_dict().items()})
+        return alone.eval()
+
+    def copies(self, times: int) -> "MLP":
+        """Return a network that holds all runs, then all of them again, ``times`` times.
+
+        Raises:
+            ValueError: ``times`` is less than 1.
+        """
+        if times < 1:
+            raise ValueError(f"times must be >= 1, got {times}")
+        many = self._like(range(self.runs * times))
+        many.load_state_dict(
+            {
+                k: v * times if isinstance(v, list) else v.repeat(times, *[1] * (v.ndim - 1))
+                for k, v in self.state_dict().items()
+            }
+        )
+        return many
+
+    def _like(self, seeds: Iterable[int]) -> "MLP":
+        """Return a network of the same kind with other runs."""
+        return MLP(
             self.widths,
-            self.seeds[run : run + 1],
+            seeds,
             parameterisation=self.parameterisation,
             batch_norm=len(self.norms) > 0,
             dropout=self.dropout,
         ).to(self.weights[0])
-        # The extra state, too, is a list with one item per run.
-        alone.load_state_dict({k: v[run : run + 1] for k, v in self.state_dict().items()})
-        return alone.eval()
 
     def _dropout_mask(self, h: Tensor) -> Tensor:
         """Return a mask like ``h``, entries 0 or 1/(1 - dropout), each run from its own stream."""

@@ -26,6 +26,7 @@ from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import dacite
+from torch import Tensor
 
 from gsutils import methods
 
@@ -129,7 +130,7 @@ def _words(kind: Any) -> str:
     if kind in _WORDS:
         return _WORDS[kind]
     if get_origin(kind) in (Union, UnionType):
-        return " or ".join(map(_words, get_args(kind)))
+        return " or ".join(_words(part) for part in get_args(kind) if part is not Tensor)
     if get_origin(kind) is tuple:
         each = dict.fromkeys(_words(part) for part in get_args(kind) if part is not Ellipsis)
         return "a list, each " + " or ".join(each)

@@ -119,6 +119,8 @@ def fit(
     if isinstance(loss, methods.ERM):
         if batch is None:
             raise ValueError(f"{loss.title} needs the batch: batch=methods.Batch(y=...)")
+        if batch.weight is not None and type(loss) not in methods.WEIGHTED:
+            raise ValueError(f"{loss.title} knows no weights of examples; leave them out")
         state = loss.start(batch.y) if state is None else state
     weight = next(model.parameters())
     reduced = precision == "bfloat16"

@@ -24,11 +24,11 @@ def compare_ridgeless(names):
 
 
 def compare_flip(names):
-    drawn = label_noise.draw(embedded_digits(), 0.2, [4], train_size=100)
-    clean = drawn.y[0] * np.where(drawn.wrong[0], -1, 1)
+    drawn = label_noise.prepare(label_noise.Case(train_size=100), 4, embedded_digits())
+    clean = drawn.y * np.where(drawn.wrong, -1, 1)
     y, wrong = names["flip"](clean, 0.2, stream(4, "label noise"))
-    np.testing.assert_array_equal(wrong, drawn.wrong[0])
-    np.testing.assert_array_equal(y, drawn.y[0])
+    np.testing.assert_array_equal(wrong, drawn.wrong)
+    np.testing.assert_array_equal(y, drawn.y)
 
 
 def compare_pulls(names):
