@@ -248,7 +248,7 @@ def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tenso
     return float(value)
 
 
-def sign_change(lam: float | Sequence[float], gamma: float | Sequence[float]) -> float:
+def sign_change(lam: PerClass, gamma: PerClass) -> float:
     r"""Return the probability at which the minimiser of the SD objective changes its sign.
 
     An input with label +1 with probability p gets the logit z that minimises
@@ -281,6 +281,6 @@ def sign_change(lam: float | Sequence[float], gamma: float | Sequence[float]) ->
     return (0.5 - below * low) / denominator
 
 
-def _pair(value: float | Sequence[float]) -> tuple[float, float]:
+def _pair(value: PerClass) -> tuple[float, float]:
     below, above = value if isinstance(value, Sequence) else (value, value)
     return float(below), float(above)

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 
 HOUSE = ROOT / "gsutils"
-MOST_ROOMS, MOST_FLOORS, MOST_LINES = 24, 6, 330
+MOST_ROOMS, MOST_FLOORS, MOST_LINES = 24, 6, 340
 FILES = sorted(path for path in HOUSE.rglob("*.py"))
 
 

@@ -5,7 +5,8 @@ device(type='cpu')
 """
 
 from gsutils.train.devices import PRECISIONS, precision, resolve_device
-from gsutils.train.loop import Chunk, History, TrainingDiverged, chunks, fit, minimise
+from gsutils.train.full_batch import Chunk, chunks, fit
+from gsutils.train.loop import History, TrainingDiverged, minimise
 from gsutils.train.minibatch import Epochs, fit_images, pixels
 from gsutils.train.optimizers import SGD, Adam
 

@@ -25,7 +25,7 @@ from tools.colab import HOME, build_wheel, write_kernel
 KERNEL = "gs-colab"
 # Packages of Colab that a notebook may rely on; those that are missing here are passed over.
 COLAB = ["torch", "torchvision", "numpy", "scipy", "matplotlib", "scikit-learn", "pandas", "pillow"]
-COLAB += ["tqdm", "requests", "pooch", "jsonschema", "ipykernel", "ipython", "ipywidgets"]
+COLAB += ["tqdm", "requests", "pooch", "dacite", "jsonschema", "ipykernel", "ipython", "ipywidgets"]
 
 
 def closure(names: list[str]) -> dict[str, importlib.metadata.Distribution]:

@@ -20,7 +20,7 @@ import importlib.util
 import sys
 
 if "google.colab" in sys.modules:
-    %pip install --quiet --no-deps "{package}" "pooch>=1.8"
+    %pip install --quiet --no-deps "{package}" "pooch>=1.8" "dacite>=1.8.1"
 elif importlib.util.find_spec("gsutils") is None:
     print('This notebook needs gsutils: pip install "{package}"')"""
 
