@@ -17,7 +17,7 @@ import numpy as np
 import plain_table2
 import torch
 
-from gsutils import methods, train
+from gsutils import train
 from gsutils.data import mnist
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.nets import MLP
@@ -98,11 +98,12 @@ def ours_of(
     """Return the package's training for a number of steps."""
     task = colored_mnist.Task(settings, data, device)
     model = MLP((task.X.shape[-1], *settings.hidden, 1), range(len(data)), init="xavier").to(device)
-    value = methods.objective(settings.objective, model, task.batch, {})
     return lambda count: train.fit(
         model,
-        lambda logits, step: value(logits, step + START),
+        settings.objective,
         task.inputs,
+        batch=task.batch,
+        first_step=START,
         steps=count,
         optimizer=train.Adam(settings.lr),
         record_at=[],

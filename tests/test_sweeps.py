@@ -237,15 +237,15 @@ def test_a_training_that_was_stopped_in_its_middle_ends_bit_for_bit_the_same(tmp
     arguments = {"cases": ["dropout"], "seeds": [0, 1], "settings": {"steps": 12}}
     whole = demo.record("quick", **arguments)
     monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)
-    logistic, calls = losses.logistic, []
+    example_losses, calls = losses.example_losses, []
 
     def stopping(logits, y):
         calls.append(None)
         if len(calls) == 8:
             raise KeyboardInterrupt
-        return logistic(logits, y)
+        return example_losses(logits, y)
 
-    monkeypatch.setattr(losses, "logistic", stopping)
+    monkeypatch.setattr(losses, "example_losses", stopping)
     with pytest.raises(KeyboardInterrupt):
         demo.record("quick", keep=tmp_path, **arguments)
     again = demo.record("quick", keep=tmp_path, **arguments)
