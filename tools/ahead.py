@@ -9,6 +9,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,19 @@ def notebooks(app: Sphinx, docnames: Sequence[str]) -> Iterator[tuple[str, str, 
         reader = create_nb_reader(path, env.myst_config, env.mystnb_config, text)
         if reader is not None:
             yield docname, path, reader.read(text)
+
+
+@contextmanager
+def shared(name: str, value: int) -> Iterator[None]:
+    """Set a variable of the environment that the kernels inherit, unless the user has set it."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = str(value)
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 def execute(app: Sphinx, env: Any, docnames: Sequence[str]) -> None:
@@ -60,7 +74,10 @@ def execute(app: Sphinx, env: Any, docnames: Sequence[str]) -> None:
             allow_errors=settings.execution_allow_errors,
         )
 
-    with ThreadPoolExecutor(min(MOST, os.cpu_count() or 1)) as pool:
+    cores = os.cpu_count() or 1
+    workers = min(MOST, cores)
+    # Threads of one kernel that wait for a core which another kernel has cost more than they save.
+    with shared("OMP_NUM_THREADS", max(1, cores // workers)), ThreadPoolExecutor(workers) as pool:
         jobs = {pool.submit(run, path, book): (name, path) for name, path, book in todo}
         for job in as_completed(jobs):
             docname, path = jobs[job]
