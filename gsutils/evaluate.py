@@ -7,7 +7,6 @@ Functions of logits and labels take a leading run axis and return one value per 
 [1.0, 0.5]
 """
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -135,29 +134,6 @@ def mean_std(values: Iterable[float] | np.ndarray) -> tuple[float, float]:
     """Return mean and sample standard deviation (n - 1) over runs; nan for a single run's std."""
     values = np.asarray(list(values), float)
     return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else float("nan")
-
-
-def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
-    """Return "mean ± std" of values over seeds, or the value alone of a single seed.
-
-    >>> pm([0.5, 0.75], ".1f", scale=100)
-    '62.5 ± 17.7'
-    >>> pm([0.5, 0.75], "+.2f")
-    '+0.62 ± 0.18'
-    """
-    values = np.asarray(list(values), float) * scale
-    mean = minus(format(values.mean(), form))
-    std = format(values.std(ddof=1), form.removeprefix("+")) if values.size > 1 else ""
-    return f"{mean} ± {std}" if std else mean
-
-
-def minus(text: str) -> str:
-    """Return a text in which numbers have a minus sign before them in place of a hyphen.
-
-    >>> minus("-2e-03"), minus("0.5, -0.3"), minus("non-zero"), minus("1-2")
-    ('−2e-03', '0.5, −0.3', 'non-zero', '1-2')
-    """
-    return re.sub(r"(?<![\w.)`-])-(?=\.?\d)", "\N{MINUS SIGN}", text)
 
 
 def boundary_distance(

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import matplotlib
 
-from gsutils.evaluate import pm
 from gsutils.experiments import two_moons
 from gsutils.page import plots
+from gsutils.text import pm
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / "_static" / "fig1.png"
 

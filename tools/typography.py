@@ -20,7 +20,7 @@ from typing import Any
 from docutils import nodes
 from sphinx.application import Sphinx
 
-from gsutils.evaluate import minus
+from gsutils.text import minus
 
 VERBATIM = (nodes.literal, nodes.FixedTextElement, nodes.raw, nodes.math)
 TOGETHER = "gs-together"

@@ -27,11 +27,11 @@ from typing import Any
 import numpy as np
 from scipy.special import stdtrit
 
-from gsutils.evaluate import minus, pm
 from gsutils.runs import records
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
 from gsutils.runs.records import Run
+from gsutils.text import minus, pm
 
 POINT = 0.01
 WIDE = 0.05  # a tolerance beyond which agreement says little

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gsutils.evaluate import minus, pm
+from gsutils.text import minus, pm
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
