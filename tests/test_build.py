@@ -156,8 +156,7 @@ def book(tmp_path_factory):
         shutil.copytree(ROOT / name, root / name)
     shutil.copy(ROOT / "book/references.bib", root / "book")
     write(root / "gsutils", PACKAGE)
-    for name in ("evaluate.py", "losses.py"):  # the minus sign's home, for tools.typography
-        shutil.copy(ROOT / "gsutils" / name, root / "gsutils")
+    shutil.copy(ROOT / "gsutils/text.py", root / "gsutils")  # for tools.typography
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
     intro = "# Intro\n\n```{nb-exec-table}\n```\n"
