@@ -10,8 +10,11 @@ RUNTIME ?= us-docker.pkg.dev/colab-images/public/runtime:latest
 PORT ?= 8000
 COURSE ?= course.yml
 LINKING := $(wildcard book/*.md book/*.ipynb book/*.bib *.md) CITATION.cff
-# Tests that measure time, or hold programs to one, have the machine to themselves.
-ALONE := $(wildcard $(addprefix tests/test_,grading*.py playground.py))
+# Tests that drive a browser, or hold programs to a time, have the machine to themselves.
+ALONE := $(wildcard $(addprefix tests/test_,grading*.py look.py pages*.py pdf.py \
+  playground*.py slides.py weight.py))
+# One of its backends forks, which a process with other tests' threads cannot do safely.
+FORKS := tests/test_sweeps.py
 # Whole jobs side by side, on a core each: that costs less than threads that wait for each other.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
@@ -63,7 +66,8 @@ test: book
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(TWO) \
 	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
 	$(BIN)/python -m tools.colab --report
-	$(TWO) gsutils tools tests $(addprefix --ignore=,$(ALONE))
+	$(TWO) gsutils tools tests $(addprefix --ignore=,$(ALONE) $(FORKS))
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(FORKS)
 	$(BIN)/python -m pytest $(ALONE)
 
 # In the image that Google publishes of Colab's runtime: some 30 GB, and docker.

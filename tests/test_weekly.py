@@ -27,7 +27,7 @@ def test_only_the_report_may_write_and_only_issues():
 
 
 def test_it_runs_the_commands_that_the_makefile_has():
-    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    help_text = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for job, command in (("newest", "make test"), ("colab", "make colab"), ("links", "make links")):
         assert command in commands(job)
         assert command in help_text
@@ -70,7 +70,7 @@ def test_the_next_failure_adds_to_the_issue_that_is_open(github):
 
 
 def test_the_links_of_pages_notebooks_and_readme_are_asked():
-    command = ["make", "--dry-run", "--old-file=.venv/.installed", "links"]
+    command = ["make", "--no-print-directory", "--dry-run", "--old-file=.venv/.installed", "links"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     program, *arguments = shlex.split(done.stdout)
     assert program == ".venv/bin/lychee"
