@@ -63,49 +63,48 @@ def main() -> None:
     device = train.resolve_device(options.device)
     on_gpu = device.type == "cuda"
     runs, steps = options.runs or (10 if on_gpu else 1), options.steps or (50 if on_gpu else 4)
-    source, entry = digits(), ENTRIES["table2"].settings["paper"]
-    data = tuple(mnist.colored_mnist(source, seed) for seed in range(runs))
+    source, cases = digits(), ENTRIES["table2"].cases["paper"]
     precision = train.precision(device)
     print(f"{device}, {options.threads} threads, {runs} runs, {precision} products; ms/run/step")
     total = {"plain": 0.0, "ours": 0.0}
     for case in ("erm", "sd", "irm"):
-        settings = colored_mnist.case_settings(entry, case, source)
+        prepared = [colored_mnist.prepare(cases[case], seed, source) for seed in range(runs)]
         environments = [
             (torch.from_numpy(e.flat).to(device), torch.from_numpy((e.y + 1) / 2).to(device))
-            for e in data[0].train
+            for e in prepared[0].drawn.train
         ]
         alone = partial(plain_table2.train, case, environments, START)
         plain = seconds(alone, steps, device)
-        ours = seconds(ours_of(settings, data, device, precision), steps, device) / runs
+        ours = seconds(ours_of(cases[case], prepared, device, precision), steps, device) / runs
         line = f"  {case:4} plain {1e3 * plain / steps:8.2f}  ours {1e3 * ours / steps:8.2f}"
         line += f"  ratio {plain / ours:.2f}"
         if on_gpu:
-            least = seconds(products(runs, settings.hidden[0], device), steps, device) / runs
+            least = seconds(products(runs, cases[case].hidden[0], device), steps, device) / runs
             line += f"  floor {1e3 * least / steps:.2f}  ours/floor {ours / least:.2f}"
         print(line, flush=True)
-        weight = settings.steps / steps
+        weight = cases[case].steps / steps
         total = {k: total[k] + v * weight for k, v in (("plain", plain), ("ours", ours))}
     print(f"  all  plain {total['plain']:.0f} s/run  ours {total['ours']:.0f} s/run", end="  ")
     print(f"ratio {total['plain'] / total['ours']:.2f}")
 
 
 def ours_of(
-    settings: colored_mnist.Settings,
-    data: tuple[mnist.ColoredMNIST, ...],
+    case: colored_mnist.Case,
+    prepared: list[colored_mnist.Prepared],
     device: torch.device,
     precision: str,
 ) -> Callable[[int], object]:
     """Return the package's training for a number of steps."""
-    task = colored_mnist.Task(settings, data, device)
-    model = MLP((task.X.shape[-1], *settings.hidden, 1), range(len(data)), init="xavier").to(device)
+    task = colored_mnist.Task(prepared, device)
+    model = MLP((task.X.shape[-1], *case.hidden, 1), range(len(prepared)), init="xavier").to(device)
     return lambda count: train.fit(
         model,
-        settings.objective,
+        case.method,
         task.inputs,
         batch=task.batch,
         first_step=START,
         steps=count,
-        optimizer=train.Adam(settings.lr),
+        optimizer=train.Adam(case.lr),
         record_at=[],
         precision=precision,
     )

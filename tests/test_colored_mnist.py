@@ -6,99 +6,178 @@ import numpy as np
 import pytest
 import torch
 
+from gsutils import methods, train
 from gsutils.data import fetch, mnist
 from gsutils.experiments import ENTRIES, colored_mnist
-from gsutils.experiments.colored_mnist import Settings, case_settings, train_method
+from gsutils.experiments.colored_mnist import Case, prepare
 from gsutils.nets import MLP
 from gsutils.runs import records
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
 DIGITS = mnist.embedded_digits()
-SMALL = {"hidden": (16,), "lr": 3e-3, "train_size": 300, "test_size": 200}
-SD = {"lam_before": 0.0, "lam": 2.0, "switch": 20, "factor": 1.0}
+PUBLISHED = dataclasses.replace(DIGITS, published=True)  # so that sizes count
+SMALL = Case(steps=40, hidden=(16,), lr=3e-3, train_size=300, test_size=200)
+SD = methods.SD(lam=2.0, switch=20)
 
 
-def train_small(method="erm", steps=40, seeds=(0,), **changes):
-    return train_method(Settings(method, steps=steps, **SMALL | changes), seeds, "cpu", DIGITS)
+def train_small(method=SMALL.method, seeds=(0,), source=PUBLISHED, **changes):
+    case = dataclasses.replace(SMALL, method=method, **changes)
+    return colored_mnist.train(case, seeds, "cpu", source=source)
 
 
 # --- settings -------------------------------------------------------------------------------
 
 
 def test_the_published_settings_are_those_of_the_authors_codes():
-    cases = ENTRIES["table2"].settings["paper"]["cases"]
-    assert {name: case["steps"] for name, case in cases.items()} == {
+    cases = ENTRIES["table2"].cases["paper"]
+    assert {name: case.steps for name, case in cases.items()} == {
         "erm": 1001, "vrex": 501, "irm": 501, "sd": 2001, "oracle": 1001,
     }  # fmt: skip
-    assert {name: case["hidden"] for name, case in cases.items()} == {
-        "erm": [300] * 2, "vrex": [256] * 2, "irm": [390] * 2, "sd": [300] * 2, "oracle": [300] * 2,
+    assert {name: case.hidden for name, case in cases.items()} == {
+        "erm": (300,) * 2, "vrex": (256,) * 2, "irm": (390,) * 2, "sd": (300,) * 2,
+        "oracle": (300,) * 2,
     }  # fmt: skip
-    assert (cases["erm"]["lr"], cases["vrex"]["lr"], cases["sd"]["lr"]) == (1e-4, 1e-3, 1e-4)
-    assert cases["irm"]["lr"] == 4.898536566546834e-4
-    assert cases["vrex"]["options"] == {"weight": 1e4, "switch": 100, "l2": 1e-3}
-    assert cases["irm"]["options"] == {
-        "weight": 91257.18613115903, "switch": 190, "l2": 1.10794568e-3,
-    }  # fmt: skip
+    assert (cases["erm"].lr, cases["vrex"].lr, cases["sd"].lr) == (1e-4, 1e-3, 1e-4)
+    assert cases["irm"].lr == 4.898536566546834e-4
+    assert cases["vrex"].method == methods.VREx(weight=1e4, switch=100, l2=1e-3)
+    assert cases["irm"].method == methods.IRM(
+        weight=91257.18613115903, switch=190, l2=1.10794568e-3
+    )
     # nll + 2e-5·mean(ŷ²), then 2e-5·(nll + 1.0·mean(ŷ²)); our penalty is λ/2·mean(ŷ²).
-    sd = cases["sd"]["options"]
-    assert (sd["lam_before"] / 2, sd["lam"] / 2) == (2e-5, 1.0)
-    assert (sd["switch"], sd["factor"]) == (450, 2e-5)
-    assert len(ENTRIES["table2"].settings["paper"]["seeds"]) == 10
+    assert cases["sd"].method == methods.SD(lam=2.0, lam_before=4e-5, switch=450, factor=2e-5)
+    assert [name for name, case in cases.items() if case.gray] == ["oracle"]
+    assert len(ENTRIES["table2"].seeds["paper"]) == 10
 
 
 @pytest.mark.parametrize("size", ["quick", "paper"])
 def test_paths_of_sd_differ_from_its_schedule_in_one_thing_each(size):
-    settings = ENTRIES["sd-path"].settings[size]
-    schedule = case_settings(ENTRIES["table2"].settings[size], "sd")
-    cases = {name: case_settings(settings, name) for name in settings["cases"]}
+    cases, schedule = ENTRIES["sd-path"].cases[size], ENTRIES["table2"].cases[size]["sd"]
     assert cases["as published"] == schedule
     assert cases["longer"].steps > 2 * schedule.steps
     assert dataclasses.replace(cases["longer"], steps=schedule.steps) == schedule
     assert cases["Adam reset at the switch"] == dataclasses.replace(schedule, reset=True)
-    assert cases["full speed"].options == schedule.options | {"factor": 1.0}
-    assert {case.options["lam"] for case in cases.values()} == {0.02, 0.2, 2.0, 20.0}
+    full = dataclasses.replace(schedule.method, factor=1.0)
+    assert cases["full speed"] == dataclasses.replace(schedule, method=full)
+    assert {case.method.lam for case in cases.values()} == {0.02, 0.2, 2.0, 20.0}
 
 
-def test_the_small_stand_in_is_used_whole():
-    settings = ENTRIES["table2"].settings["quick"]
-    assert case_settings(settings, "erm").train_size == 10_000
-    assert case_settings(settings, "erm", DIGITS).train_size is None
+def test_adam_cannot_be_reset_at_a_switch_that_there_is_not():
+    for method in (methods.ERM(), methods.SD(lam=1.0)):
+        with pytest.raises(ValueError, match="reset needs a method with a switch"):
+            Case(method, reset=True)
+
+
+# --- what is handed over --------------------------------------------------------------------
+
+
+def test_a_stand_in_is_used_whole_and_mnist_as_the_case_says():
+    assert len(prepare(SMALL, 0, PUBLISHED).y) == 300
+    assert len(prepare(SMALL, 0, PUBLISHED).held_out["test"][1]) == 200
+    assert len(prepare(SMALL, 0, DIGITS).y) == len(DIGITS) * 2 // 3
+
+
+@pytest.mark.parametrize("gray", [False, True])
+def test_each_image_keeps_its_label_and_its_environment(gray):
+    case = dataclasses.replace(SMALL, gray=gray, train_size=301)
+    run = prepare(case, 3, PUBLISHED)
+    first, second = run.drawn.train
+    assert (len(first.y), len(second.y)) == (151, 150)  # of unequal size
+    view = mnist.grayscale if gray else lambda environment: environment
+    for number, environment in enumerate((first, second)):
+        mine = run.group == number
+        given = {(image.tobytes(), float(label)) for image, label in zip(run.X[mine], run.y[mine])}
+        expected = zip(view(environment).flat, environment.y)
+        assert given == {(image.tobytes(), float(label)) for image, label in expected}
+        assert mine.sum() == len(environment.y)
+
+
+def test_the_environments_are_the_two_flip_rates_and_colours_lie_together():
+    run = prepare(dataclasses.replace(SMALL, train_size=1190), 1, PUBLISHED)
+    half = run.X.shape[1] // 2
+    colour = np.where(run.X[:, :half].any(1), -1, 1)
+    assert (np.diff(colour) >= 0).all()
+    flips = [np.mean(colour[run.group == g] != run.y[run.group == g]) for g in (0, 1)]
+    assert flips == pytest.approx([0.2, 0.1], abs=0.04)
+
+
+def test_held_out_images_are_those_that_they_are_called_after():
+    for gray in (False, True):
+        run = prepare(dataclasses.replace(SMALL, gray=gray), 2, PUBLISHED)
+        view = mnist.grayscale if gray else lambda environment: environment
+        for name, environment in (("validation", run.drawn.validation), ("test", run.drawn.test)):
+            X, y = run.held_out[name]
+            assert np.array_equal(X, view(environment).flat)
+            assert np.array_equal(y, environment.y)
+        for images, colour in zip(run.painted, (-1, 1)):
+            assert np.array_equal(images, view(mnist.repaint(run.drawn.test, colour)).flat)
 
 
 @pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: Settings("magic"), r"method must be in .*got 'magic'"),
-        (lambda: Settings("erm", options={"lam": 1.0}), r"erm has no option \['lam'\]"),
-        (lambda: Settings("erm", reset=True), "reset needs a method with a switch"),
-        (
-            lambda: case_settings(ENTRIES["table2"].settings["quick"], "rex"),
-            r"case must be in .*got 'rex'",
-        ),
-    ],
+    "method", [methods.IRM(weight=50.0), methods.VREx(weight=50.0, l2=0.01), methods.GroupDRO()]
 )
-def test_settings_that_make_no_sense_are_refused(make, message):
-    with pytest.raises(ValueError, match=message):
-        make()
+def test_the_first_loss_is_the_methods_formula_on_what_was_prepared(method):
+    seen = train_small(method, seeds=[2, 5], steps=1)
+    for k, seed in enumerate((2, 5)):
+        run = prepare(SMALL, seed, PUBLISHED)
+        net = MLP((128, 16, 1), [seed], init="xavier")
+        y, group = torch.from_numpy(run.y), torch.from_numpy(run.group)
+        logits = net(torch.from_numpy(run.X))[0]
+        loss = method.loss(logits, methods.Batch(y, group), 0, method.start(y, 2))
+        expected = methods.objective(method, net, loss, 0).detach()
+        assert seen.history["loss"][0, k] == pytest.approx(float(expected), rel=1e-4)
+
+
+CHANGED = {
+    "method": methods.SD(lam=1.0, switch=3), "gray": True, "steps": 9, "lr": 1e-2, "hidden": (5,),
+    "train_size": 200, "test_size": 100, "reset": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_every_field_of_a_case_changes_what_it_should(name):
+    base = dataclasses.replace(SMALL, method=methods.SD(lam=1.0, switch=2, factor=0.1), steps=8)
+    case = dataclasses.replace(base, **{name: CHANGED[name]})
+    before, after = (colored_mnist.train(c, [1], "cpu", source=PUBLISHED) for c in (base, case))
+    moved = before.history["loss"][-1] != after.history["loss"][-1]
+    tested = before.metrics()[""]["test accuracy"] != after.metrics()[""]["test accuracy"]
+    assert tested if name == "test_size" else moved
+
+
+def test_every_field_is_tried_but_the_precision_which_is_tested_with_the_loop():
+    assert {field.name for field in dataclasses.fields(Case)} - set(CHANGED) == {"precision"}
+
+
+def test_the_precision_reaches_the_loop(monkeypatch):
+    asked = []
+    monkeypatch.setattr(train, "precision", lambda where, name: asked.append(name) or "float32")
+    train_small(steps=1, precision="bfloat16")
+    assert asked == ["bfloat16"]
+
+
+def test_the_biased_network_starts_elsewhere_than_the_one_that_counts():
+    run = train_small(methods.LfF(), steps=1, lr=0.0)
+    start = MLP((128, 16, 1), [0], init="xavier").weights[0]
+    assert torch.equal(run.model.debiased.weights[0], start)
+    assert not torch.equal(run.model.biased.weights[0], start)
 
 
 # --- training -------------------------------------------------------------------------------
 
 
 def test_sd_without_a_penalty_is_erm():
-    erm, sd = train_small(), train_small("sd", options={"lam": 0.0})
+    erm, sd = train_small(), train_small(methods.SD())
     assert torch.equal(erm.logits("colored-digits"), sd.logits("colored-digits"))
 
 
 def test_before_its_switch_sd_is_erm():
     erm = train_small(steps=20)
-    sd = train_small("sd", steps=20, options=SD)
+    sd = train_small(SD, steps=20)
     assert torch.equal(erm.logits("colored-digits"), sd.logits("colored-digits"))
 
 
 def test_adam_that_is_reset_differs_from_the_switch_on_and_not_before():
-    kept, reset = (train_small("sd", options=SD, reset=on) for on in (False, True))
+    kept, reset = (train_small(SD, reset=on) for on in (False, True))
     assert kept.history.steps.tolist() == reset.history.steps.tolist()
     before = kept.history.steps <= 20
     np.testing.assert_allclose(
@@ -108,8 +187,8 @@ def test_adam_that_is_reset_differs_from_the_switch_on_and_not_before():
 
 
 def test_a_factor_on_the_objective_slows_adam_down_only_while_it_remembers():
-    options = SD | {"factor": 1e-4}
-    slow, reset = (train_small("sd", options=options, reset=on) for on in (False, True))
+    method = dataclasses.replace(SD, factor=1e-4)
+    slow, reset = (train_small(method, reset=on) for on in (False, True))
     moved = [
         abs(run.history["colour logit"][-1, 0] - run.history["colour logit"][4, 0])
         for run in (slow, reset)
@@ -120,7 +199,7 @@ def test_a_factor_on_the_objective_slows_adam_down_only_while_it_remembers():
 
 def test_a_history_holds_what_colour_and_shape_add_to_a_logit():
     run = train_small(seeds=[1, 3])
-    for i, data in enumerate(run.data):
+    for i, data in enumerate(one.drawn for one in run.runs):
         minus, plus = (
             run.model(torch.from_numpy(mnist.repaint(data.test, c).flat)).detach()[i]
             for c in (-1, 1)
@@ -140,7 +219,7 @@ def test_the_shape_logit_of_a_perfect_shape_classifier_is_its_logit():
     clean = mnist.colored_mnist(DIGITS, 0, label_flip=0.0)
     noisy = mnist.colored_mnist(DIGITS, 0)
     assert np.array_equal(clean.test.X.sum(1), noisy.test.X.sum(1))
-    task = colored_mnist.Task(Settings(), (noisy,), torch.device("cpu"))
+    task = colored_mnist.Task([prepare(Case(), 0, DIGITS)], torch.device("cpu"))
     sign = torch.from_numpy(clean.test.y)
     n = len(sign)
 
@@ -154,11 +233,8 @@ def test_the_shape_logit_of_a_perfect_shape_classifier_is_its_logit():
 
 
 def test_at_full_speed_sd_ends_at_the_colour_classifier_with_the_optimal_logits():
-    run = train_method(
-        Settings(
-            "sd", steps=300, lr=2e-3, hidden=(50, 50), options=SD | {"switch": 80},
-        ), [0], "cpu", DIGITS,
-    )  # fmt: skip
+    method = dataclasses.replace(SD, switch=80)
+    run = train_small(method, source=DIGITS, steps=300, lr=2e-3, hidden=(50, 50))
     assert run.history["validation"][-1, 0] > 0.78
     assert run.history["test"][-1, 0] < 0.25
     # The population's optimum for λ = 2: σ(z) - p + 2z = 0 with odds 17 (cues agree) and 17/9.
@@ -168,7 +244,7 @@ def test_at_full_speed_sd_ends_at_the_colour_classifier_with_the_optimal_logits(
 
 def test_metrics_are_the_last_record_and_the_four_environments():
     run = train_small(seeds=[0, 1])
-    metrics = run.metrics()
+    metrics = run.metrics()[""]
     assert metrics["test accuracy"] == run.history["test"][-1].tolist()
     np.testing.assert_allclose(
         metrics["colored-digits accuracy"], metrics["test accuracy"], rtol=1e-6
@@ -181,11 +257,10 @@ def test_metrics_are_the_last_record_and_the_four_environments():
 def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, monkeypatch):
     monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
     entry = ENTRIES["sd-path"]
-    changes = {f"cases.{name}.steps": 3 for name in entry.settings["quick"]["cases"]}
-    changes |= {f"cases.{name}.hidden": [4] for name in entry.settings["quick"]["cases"]}
+    changes = {"steps": 3, "hidden": [4]}
     run = entry.record("quick", [0], "cpu", changes, cases=["longer", "full speed"])
     again = records.read(records.save(run, tmp_path))
-    assert again.settings["cases"]["longer"]["options"]["switch"] == 80
+    assert again.settings["cases"]["longer"]["method"]["switch"] == 80
     assert {"step", "test", "validation", "colour logit"} <= set(again.curves["longer"])
 
 
@@ -193,13 +268,13 @@ def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, 
 
 
 def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
-    options = {"lam_before": 0.5, "lam": 2.0, "switch": 5, "factor": 0.1}
-    trained = train_small("sd", steps=8, seeds=[4], hidden=(16,), options=options)
+    method = methods.SD(lam_before=0.5, lam=2.0, switch=5, factor=0.1)
+    trained = train_small(method, steps=8, seeds=[4])
     data = mnist.colored_mnist(DIGITS, 4, train_size=300, test_size=200)
     X = torch.from_numpy(np.concatenate([e.flat for e in data.train]))
     y = torch.from_numpy(np.concatenate([e.y for e in data.train]))
     net = MLP((128, 16, 1), [4], init="xavier")
-    optimizer = torch.optim.Adam(net.parameters(), lr=SMALL["lr"])
+    optimizer = torch.optim.Adam(net.parameters(), lr=SMALL.lr)
     for step in range(8):
         optimizer.zero_grad()
         logits = net(X)[0]
@@ -209,7 +284,7 @@ def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
     torch.testing.assert_close(trained.model(X), net(X).detach(), rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("method", ["erm", "irm", "lff"])
+@pytest.mark.parametrize("method", [methods.ERM(), methods.IRM(), methods.LfF()])
 def test_seeds_trained_together_are_seeds_trained_alone(method):
     together = train_small(method, steps=5, seeds=[0, 1])
     alone = train_small(method, steps=5, seeds=[1])
@@ -221,28 +296,30 @@ def test_seeds_trained_together_are_seeds_trained_alone(method):
 
 @pytest.mark.parametrize("method", ["erm", "irm"])
 def test_at_full_length_they_differ_by_less_than_half_a_point(method):
-    settings = case_settings(ENTRIES["table2"].settings["quick"], method, DIGITS)
-    together = train_method(settings, [0, 1], "cpu", DIGITS)
-    alone = train_method(settings, [1], "cpu", DIGITS)
+    case = ENTRIES["table2"].cases["quick"][method]
+    together, alone = (
+        colored_mnist.train(case, seeds, "cpu", source=DIGITS).metrics()[""]
+        for seeds in ([0, 1], [1])
+    )
     for name in ("train accuracy", "test accuracy"):
-        assert abs(together.metrics()[name][1] - alone.metrics()[name][0]) < 0.005
+        assert abs(together[name][1] - alone[name][0]) < 0.005
 
 
 def test_the_oracle_sees_no_colour_and_the_others_do():
-    erm, oracle = (train_small(method, steps=60, train_size=None) for method in ("erm", "oracle"))
+    erm, oracle = (train_small(gray=gray, steps=60, train_size=None) for gray in (False, True))
     # Recorded on grayscale images, which a test environment without colour is.
     np.testing.assert_allclose(oracle.history["test"][-1], oracle.test_accuracy("grayscale-digits"))
     np.testing.assert_allclose(erm.history["test"][-1], erm.test_accuracy())
     assert erm.history["train"][-1] > 0.8
     assert erm.test_accuracy()[0] < 0.35 < oracle.history["test"][-1][0]
-    assert erm.data_name == DIGITS.name
+    assert erm.data["name"] == DIGITS.name
 
 
 def test_an_empty_card_gets_one_answer_and_half_the_labels_right():
     run = train_small(steps=3)
     logits = run.logits("grayscale-blank")
     assert len(logits.unique()) == 1
-    y = run.data[0].test.y
+    y = run.runs[0].drawn.test.y
     share = np.mean(y == np.sign(logits[0, 0].item()))
     assert run.test_accuracy("grayscale-blank")[0] == pytest.approx(share)
     assert 0 <= run.test_entropy("grayscale-blank")[0] <= np.log(2) + 1e-6
@@ -253,7 +330,7 @@ def test_without_mnist_a_record_says_so_and_one_line_is_printed(monkeypatch, cap
         raise fetch.DataUnavailable("offline")
 
     monkeypatch.setattr(fetch, "mnist", unavailable)
-    changes = {"cases.erm.steps": 3, "cases.erm.hidden": [4]}
+    changes = {"steps": 3, "hidden": [4]}
     run = ENTRIES["table2"].record("quick", [0], "cpu", changes, cases=["erm"])
     assert run.data["name"] == DIGITS.name
     assert capsys.readouterr().out.count("\n") == 1

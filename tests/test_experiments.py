@@ -13,10 +13,7 @@ from gsutils.data import mnist, moons
 from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moons
 from gsutils.nets import MLP
 from gsutils.runs import records
-from gsutils.runs.case import changed as changed_cases
-from gsutils.runs.case import to_json
-from gsutils.runs.entry import Entry
-from gsutils.runs.settings import changed
+from gsutils.runs.case import changed, to_json
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -26,14 +23,7 @@ TINY = {
     "figure1d": {"steps": 4},
     "figure5": {"steps": 20, "records": 5},
     "regularisers": {"steps": 3, "hidden": [20]},
-    **{
-        name: {
-            f"cases.{case}.{key}": value
-            for case in ENTRIES[name].settings["quick"]["cases"]
-            for key, value in (("steps", 90), ("hidden", [4]))
-        }
-        for name in ("table2", "sd-path")
-    },
+    **{name: {"steps": 90, "hidden": [4]} for name in ("table2", "sd-path")},
     **{
         name: {
             "stand_in.epochs": 2, "stand_in.whole_epochs": 1, "stand_in.widths": [4],
@@ -75,12 +65,8 @@ def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
     path = ENTRIES[name].save(tmp_path, settings=TINY[name], seeds=[3], device="cpu")
     run = records.read(path)
     assert (run.experiment, run.size, run.seeds) == (name, "quick", [3])
-    if isinstance(ENTRIES[name], Entry):
-        cases = changed_cases(ENTRIES[name].cases["quick"], TINY[name])
-        assert run.settings == {"cases": to_json(cases), "seeds": [3]}
-    else:
-        tiny = changed(ENTRIES[name].settings, "quick", TINY[name]) | {"seeds": [3]}
-        assert run.settings == json.loads(json.dumps(tiny))
+    cases = changed(ENTRIES[name].cases["quick"], TINY[name])
+    assert run.settings == {"cases": to_json(cases), "seeds": [3]}
     for part, metrics in run.metrics.items():
         for metric, values in metrics.items():
             assert np.isfinite(values).all(), (part, metric)
@@ -136,7 +122,8 @@ def test_wrong_arguments_are_refused_before_anything_runs(arguments, message):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_every_entry_leaves_the_products_to_the_chip_or_takes_float32(size):
-    chosen = {entry.settings[size].get("precision", "float32") for entry in ENTRIES.values()}
+    cases = [case for entry in ENTRIES.values() for case in entry.cases[size].values()]
+    chosen = {getattr(case, "precision", "float32") for case in cases}
     assert chosen == {"auto", "float32"}
 
 
@@ -289,9 +276,7 @@ def test_figure_1_d_has_the_published_settings():
     assert list(entry.seeds["paper"]) == list(range(10))
 
 
-def test_every_run_function_takes_a_job():
+def test_every_entry_is_run_by_one_signature():
     for entry in ENTRIES.values():
-        expected = ["case", "seeds", "device", "checkpoint"]
-        if not isinstance(entry, Entry):
-            expected = ["job"]
-        assert list(inspect.signature(entry.run).parameters)[:4] == expected
+        arguments = list(inspect.signature(entry.run).parameters)
+        assert arguments[:4] == ["case", "seeds", "device", "checkpoint"]

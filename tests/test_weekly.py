@@ -27,7 +27,7 @@ def test_only_the_report_may_write_and_only_issues():
 
 
 def test_it_runs_the_commands_that_the_makefile_has():
-    help_text = subprocess.run(["make", "--no-print-directory", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    help_text = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     for job, command in (("newest", "make test"), ("colab", "make colab"), ("links", "make links")):
         assert command in commands(job)
         assert command in help_text

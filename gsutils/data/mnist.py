@@ -24,11 +24,19 @@ ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colore
 
 @dataclass(frozen=True)
 class Digits:
-    """Images (n, h, w), uint8 from 0 to 255, their digits (n,), and the name that titles carry."""
+    """Images (n, h, w), uint8 from 0 to 255, and their digits (n,).
+
+    Attributes:
+        images: the images.
+        digits: what they show.
+        name: what titles and records call them.
+        published: whether they are MNIST, which the paper used, and no stand-in.
+    """
 
     images: np.ndarray
     digits: np.ndarray
     name: str
+    published: bool = False
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -47,7 +55,7 @@ def mnist_train(download: bool = True) -> Digits:
         fetch.CorruptData: a file is there but is not what it should be.
     """
     files = fetch.mnist(download=download)
-    return Digits(read_idx(files["train-images"]), read_idx(files["train-labels"]), "MNIST")
+    return Digits(read_idx(files["train-images"]), read_idx(files["train-labels"]), "MNIST", True)
 
 
 def embedded_digits() -> Digits:

@@ -9,8 +9,6 @@ figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 do
 label-noise label-noise-width transient-map red-arrows red-arrows-methods
 """
 
-from typing import Any
-
 from gsutils.experiments import (
     celeba,
     cifar,
@@ -26,7 +24,7 @@ from gsutils.experiments import (
 )
 from gsutils.runs.entry import SIZES, Entry, chosen_size
 
-ENTRIES: dict[str, Any] = {
+ENTRIES: dict[str, Entry] = {
     **two_moons.ENTRIES,
     **responses.ENTRIES,
     **figure5.ENTRIES,

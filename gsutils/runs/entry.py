@@ -96,6 +96,7 @@ class Entry:
         cases: Iterable[str] | None = None,
         device: str | torch.device = "auto",
         settings: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> dict[str, Any]:
         """Train cases in this process, one after the other, and return what came of each.
 
@@ -105,12 +106,15 @@ class Entry:
             cases: default: all.
             device: "auto", "cpu" or "cuda".
             settings: what to change, see :func:`gsutils.runs.case.changed`.
+            options: more arguments of the experiment's ``train``, such as the digits.
 
         Raises:
             ValueError: an unknown size, case, setting or device.
         """
         chosen, seeds = self._chosen(size, seeds, cases, settings or {})
-        return {name: self.run(case, seeds, device, None) for name, case in chosen.items()}
+        return {
+            name: self.run(case, seeds, device, None, **options) for name, case in chosen.items()
+        }
 
     def record(
         self,

@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from gsutils import losses, methods
 from gsutils.data import mnist
-from gsutils.experiments import ENTRIES, colored_mnist
+from gsutils.experiments import ENTRIES
 from gsutils.seeding import stream
 
 PAGE = "07-colored-mnist"
@@ -49,8 +49,7 @@ def compare_vrex(names):
 
 
 def compare_sd_schedule(names):
-    published = ENTRIES["table2"].settings["paper"]
-    method = colored_mnist.case_settings(published, "sd").objective
+    method = ENTRIES["table2"].cases["paper"]["sd"].method
     logits, y, _ = draws()
     for step in (0, 449, 450, 2000):
         torch.testing.assert_close(
