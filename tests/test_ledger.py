@@ -20,6 +20,7 @@ from gsutils.runs.case import to_json
 from gsutils.runs.records import Run
 
 PAPER = (0.70, 0.01)
+OLDER = "settings of an older layout, to be run again"
 WIDE = "undecided: the seeds spread too widely"
 CASES = {"a": Case(steps=9, lr=0.1), "b": Case(steps=9, lr=0.2)}
 ENTRY = demo_entry(
@@ -122,8 +123,10 @@ def test_a_verdict_follows_its_definition(values, paper, accuracy, expected):
         ({"settings": ran("b", "a", lr=0.9)}, []),
         ({"settings": ran("a", "b", lr=0.3)}, ["changed settings"]),
         ({"settings": ran("a", steps=8)}, ["changed settings"]),
-        ({"settings": ran("b")}, ["changed settings"]),
-        ({"settings": {"steps": 9, "seeds": [0, 1, 2]}}, ["changed settings"]),
+        ({"settings": ran("b")}, [OLDER]),
+        ({"settings": {"steps": 9, "seeds": [0, 1, 2]}}, [OLDER]),
+        ({"settings": {"cases": {"a": {"steps": 9}}, "seeds": [0, 1, 2]}}, [OLDER]),
+        ({"settings": {"cases": [1], "seeds": [0, 1, 2]}}, [OLDER]),
         ({"size": "quick"}, ["quick size"]),
         ({"data": {"name": "CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
         ({"data": {"name": "CIFAR-2 of CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),

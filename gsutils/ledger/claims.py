@@ -52,7 +52,7 @@ class Claim:
         alike = defaultdict(list)
         for run in runs:
             if (run.experiment, run.size) == (self.entry, "paper"):
-                published = not any(changed_settings(ENTRIES[self.entry], run))
+                published = not changed_settings(ENTRIES[self.entry], run)
                 settings = {} if published else run.settings
                 alike[json.dumps([settings, run.data, run.seeds], sort_keys=True)].append(run)
         able = []

@@ -38,7 +38,7 @@ WIDE = 0.05  # a tolerance beyond which agreement says little
 ROUNDING = 0.005  # of numbers that are not accuracies, printed with two decimals
 PAPER_SEEDS = 10
 FEWEST_SEEDS = 3
-HOW = ("seeds", "only", "precision", "processes", "workers")  # settings that change no experiment
+HOW = ("precision", "processes", "workers")  # settings that change no experiment
 # What the paper used, as the records call it: no re-encodings, no stand-ins, nothing unverified.
 PUBLISHED_DATA = frozenset(
     {
@@ -106,8 +106,8 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     found = []
     if run.size != "paper":
         found.append("quick size")
-    elif _about(run.settings, case) != _about(entry.settings["paper"], case):
-        found.append("changed settings")
+    elif why := _unlike(entry, run, case):
+        found.append(why)
     if not entry.as_published:
         found.append("scaled down")
     if not set(run.data["name"].split(SEPARATOR)) <= PUBLISHED_DATA:
@@ -115,18 +115,26 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     return found
 
 
-def changed_settings(entry: Entry, run: Run) -> list[str]:
-    """Return the cases of a run whose settings are not the entry's for the published size."""
-    published = entry.settings["paper"]
-    cases = run.settings.get("cases", {"": {}})
-    return [case for case in cases if _about(run.settings, case) != _about(published, case)]
+def changed_settings(entry: Entry, run: Run) -> bool:
+    """Whether some case of a run has other settings than the entry's for the published size."""
+    return not _cases(run) or any(_unlike(entry, run, case) for case in _cases(run))
 
 
-def _about(settings: Mapping[str, Any], case: str) -> dict[str, Any]:
-    """Return the settings that bear on a case: those of all cases, and its own."""
-    shared = {key: value for key, value in settings.items() if key not in (*HOW, "cases")}
-    own = settings.get("cases", {}).get(case, {})
-    return shared | {key: value for key, value in own.items() if key not in HOW}
+def _cases(run: Run) -> Mapping[str, Any]:
+    """Return the tables of the cases that a run's settings hold."""
+    cases = run.settings.get("cases")
+    return cases if isinstance(cases, Mapping) else {}
+
+
+def _unlike(entry: Entry, run: Run, case: str) -> str:
+    """Return in what a case of a run is not the entry's of the published size, "" in nothing."""
+    ours, published = (
+        {key: value for key, value in table.items() if key not in HOW} if table else {}
+        for table in (_cases(run).get(case), entry.settings["paper"]["cases"].get(case))
+    )
+    if set(ours) != set(published):
+        return "settings of an older layout, to be run again"
+    return "" if ours == published else "changed settings"
 
 
 @dataclass(frozen=True)
