@@ -65,6 +65,12 @@ def test_rotation_preserves_lengths_and_turns_counter_clockwise(degrees):
     assert np.array_equal(y, same)
 
 
+def test_two_moons_without_noise_are_half_circles():
+    X, _ = moons.two_moons(2, noise=0.0)
+    assert np.array_equal(np.sort(X, 0), np.sort(moons.two_moons(5, noise=0.0)[0], 0))
+    assert not np.allclose(np.sort(X, 0), np.sort(moons.two_moons(2, noise=0.3)[0], 0))
+
+
 def test_two_moons_hold_both_classes_alike_and_depend_on_the_seed():
     X, y = moons.two_moons(3, n=300)
     assert X.shape == (300, 2)
@@ -230,6 +236,16 @@ def test_channels_are_exclusive_and_the_colour_says_which_is_full(colored):
 
 def within_binomial_error(got, probability, n):
     return abs(got - probability) < 4.5 * math.sqrt(probability * (1 - probability) / n)
+
+
+def test_validation_has_label_noise_and_colours_of_its_own(images60k, colored):
+    clean = np.where(images60k.digits < 5, 1, -1)
+    held_out, first = colored.validation, colored.train[0]
+    noise = held_out.y != clean[50_000:]
+    order = stream(0, "environments").permutation(50_000)[::2]
+    others = (colored.test.y != clean[50_000:], (first.y != clean[order])[: len(noise)])
+    for other in others:
+        assert abs(np.corrcoef(noise, other)[0, 1]) < 0.05
 
 
 @pytest.mark.parametrize("seed", [0, 1])

@@ -175,6 +175,25 @@ def test_a_case_is_trained_as_plain_pytorch_trains_it():
         )
 
 
+CHANGED = {
+    "steps": 7, "delta": -0.1, "lam": 1.0, "weight_decay": 1.0, "optimizer": "adam", "lr": 0.05,
+    "rotation": 45.0, "dropout": 0.5, "batch_norm": True, "hidden": (9,), "n": 30,
+}  # fmt: skip
+OF_DATA = {"delta", "rotation", "n"}
+
+
+@pytest.mark.parametrize("name", [f.name for f in dataclasses.fields(two_moons.Case)][1:])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_every_field_of_a_case_changes_what_it_should(name, optimizer):
+    base = two_moons.Case("", steps=6, hidden=(6,), n=20, optimizer=optimizer)
+    value = "sgd" if (name, optimizer) == ("optimizer", "adam") else CHANGED[name]
+    case = dataclasses.replace(base, **{name: value})
+    (X, _), (other, _) = two_moons.prepare(base, 3), two_moons.prepare(case, 3)
+    assert (X.shape != other.shape or not np.allclose(X, other)) == (name in OF_DATA)
+    before, after = two_moons.train(base, [3]), two_moons.train(case, [3])
+    assert before.history["loss"][-1] != after.history["loss"][-1]
+
+
 def test_trained_runs_can_be_mapped_and_tested():
     trained = two_moons.train(
         dataclasses.replace(two_moons.CASES["plain"], steps=20), seeds=range(2)

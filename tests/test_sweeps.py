@@ -129,6 +129,29 @@ def test_seeds_together_are_one_job_and_apart_one_each(counted):
     assert run.curves["a"]["x"] == [[0.571429, 0.285714]] * 2  # six digits
 
 
+def test_each_size_has_seeds_of_its_own(counted):
+    demo, _ = counted
+    sizes = dataclasses.replace(demo, seeds={"quick": [3], "paper": [1, 2]})
+    assert sizes.record("paper", cases=["a"]).seeds == [1, 2]
+    assert sizes.record("quick", cases=["a"]).seeds == [3]
+    assert sizes.record("paper", seeds=[5], cases=["a"]).seeds == [5]
+
+
+def threads_of_a_job(job):
+    return outcome(job, metrics={job.case: {"x": [float(torch.get_num_threads())]}})
+
+
+def test_a_worker_uses_as_many_threads_as_the_process_that_asks():
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        with joblib.parallel_config(backend="loky", n_jobs=2):
+            run = entry(threads_of_a_job).record(seeds=[0])
+    finally:
+        torch.set_num_threads(before)
+    assert [values["x"] for values in run.metrics.values()] == [[3.0], [3.0]]
+
+
 def test_a_job_does_not_see_the_seeds_of_others():
     seen = []
     entry(lambda job: seen.append(job) or outcome(job)).record(seeds=[4, 2])

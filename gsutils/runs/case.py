@@ -23,7 +23,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import dacite
 from torch import Tensor
@@ -66,6 +66,11 @@ def from_json(kind: type[C], table: Any, where: str = "") -> C:
         raise ValueError(f"{where or 'a case'} must be a table of {_names(kind)}, got {table!r}")
     hooks: dict[Any, Any] = {int: _integer, float: _number, methods.ERM: _method}
     config = dacite.Config(strict=True, type_hooks=hooks)
+    hints = get_type_hints(kind)
+    for name in set(table) & set(hints):  # where dacite trips without a word
+        if not _listed(hints[name], table[name]):
+            said = _words(hints[name])
+            raise ValueError(f"{path}{name} must be {said}, got {table[name]!r}")
     try:
         return dacite.from_dict(kind, _tuples(table), config)
     except dacite.UnexpectedDataError as error:
@@ -137,6 +142,19 @@ def _words(kind: Any) -> str:
     return (
         f"a table of {_names(kind)}" if isinstance(kind, type) and is_dataclass(kind) else str(kind)
     )
+
+
+def _listed(kind: Any, value: Any) -> bool:
+    """Whether there are lists where a type has tuples, of the length that it says."""
+    if get_origin(kind) in (Union, UnionType):
+        return any(_listed(part, value) for part in get_args(kind))
+    if get_origin(kind) is not tuple:
+        return not isinstance(value, (list, tuple))
+    if not isinstance(value, (list, tuple)):
+        return False
+    parts = get_args(kind)
+    parts = parts[:1] * len(value) if Ellipsis in parts else parts
+    return len(parts) == len(value) and all(map(_listed, parts, value))
 
 
 def _tuples(value: Any) -> Any:
