@@ -177,8 +177,8 @@ def _description(entry: Entry) -> list[str]:
     lines = [f"{entry.name}: {entry.title}", f"chapter: {entry.chapter}"]
     lines += [f"selection of hyper-parameters: {entry.selection}"]
     for size, settings in entry.settings.items():
-        lines += [f"{size}:", *_tree(settings, "  ")]
-        lines += [f"  cases: {', '.join(settings.get('cases', {}))}"]
+        lines += [f"{size}:", f"  seeds: {', '.join(map(str, settings['seeds']))}"]
+        lines += [f"  cases: {', '.join(settings['cases'])}", *_tree(settings["cases"], "  ")]
     for case, numbers in entry.paper.items():
         for metric, (mean, std) in numbers.items():
             lines.append(f"paper: {case}, {metric}: {mean}" + (f" ± {std}" if std else ""))

@@ -69,7 +69,7 @@ def test_show_prints_both_sizes_the_cases_and_the_papers_numbers(capsys):
     assert "sd, test accuracy: 0.684 ± 0.012" in shown
     assert main(["show", "regularisers"]) == 0
     shown = capsys.readouterr().out
-    assert "\n  cases.weight decay.steps = 10000\n" in shown
+    assert "\n  weight decay.steps = 10000\n" in shown
     assert "\n  cases: plain, longer, weight decay," in shown
 
 

@@ -1,7 +1,7 @@
 """One module per task; each figure or table of the paper is an entry of one of them.
 
-An entry holds its settings in both sizes, its run function and the paper's numbers; the plain
-dict :data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a minute on two
+An entry holds its cases in both sizes, what trains them and the paper's numbers; the plain dict
+:data:`ENTRIES` lists them all. ``quick`` is what the chapters run: under a minute on two
 CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)  # doctest: +NORMALIZE_WHITESPACE
