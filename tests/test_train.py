@@ -409,5 +409,7 @@ def test_products_are_in_bfloat16_where_the_chip_has_it(capability, expected, mo
     assert {precision(torch.device("cuda"), name) for name in PRECISIONS} == set(PRECISIONS)
 
 
-def test_products_are_in_float32_on_a_cpu():
-    assert precision(torch.device("cpu")) == "float32"
+@pytest.mark.parametrize(("native", "expected"), [(True, "bfloat16"), (False, "float32")])
+def test_products_on_a_cpu_are_those_that_it_has(native, expected, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    assert precision(torch.device("cpu")) == expected

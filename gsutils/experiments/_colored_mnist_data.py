@@ -18,7 +18,7 @@ class Case:
 
     Attributes:
         method: what is minimised.
-        gray: whether images are without colour, in training and test: the oracle.
+        gray: whether the network sees the digits' ink alone, in one channel: the oracle.
         steps: updates.
         lr: Adam's learning rate.
         hidden: hidden widths.
@@ -52,6 +52,11 @@ class Case:
     def switch(self) -> int | None:
         """The step at which the method's schedule changes; None for never."""
         return getattr(self.method, "switch", None)
+
+
+def seen(case: Case, environment: mnist.Environment) -> np.ndarray:
+    """Return images as a case's network sees them, (n, d): d is h·w without colour, else 2·h·w."""
+    return environment.ink if case.gray else environment.flat
 
 
 @dataclass(frozen=True)
@@ -88,21 +93,18 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Prepar
     sizes = (case.train_size, case.test_size) if source.published else (None, None)
     drawn = mnist.colored_mnist(source, seed, *sizes)
 
-    def seen(environment: mnist.Environment) -> np.ndarray:
-        return (mnist.grayscale(environment) if case.gray else environment).flat
-
     both = mnist.joined(drawn.train)
     order = np.argsort(both.colour, kind="stable")
     group = np.repeat([0, 1], [len(e.y) for e in drawn.train])
-    minus, plus = (seen(mnist.repaint(drawn.test, colour)) for colour in (-1, 1))
+    minus, plus = (seen(case, mnist.repaint(drawn.test, colour)) for colour in (-1, 1))
     return Prepared(
         drawn=drawn,
-        X=seen(both)[order],
+        X=seen(case, both)[order],
         y=both.y[order],
         group=group[order],
         held_out={
-            "validation": (seen(drawn.validation), drawn.validation.y),
-            "test": (seen(drawn.test), drawn.test.y),
+            "validation": (seen(case, drawn.validation), drawn.validation.y),
+            "test": (seen(case, drawn.test), drawn.test.y),
         },
         painted=(minus, plus),
     )

@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -194,6 +194,7 @@ class Entry:
         size, settings = chosen_size(size), settings or {}
         chosen, seeds = self._chosen(size, seeds, cases, settings)
         place = sweep.ask_worker(device)
+        chosen = {name: _settled(case, place) for name, case in chosen.items()}
         words = [f"--size {size}"]
         words += [] if device == "auto" else [f"--device {device}"]
         words += ["--cases " + shlex.join(chosen)] if len(chosen) < len(self.cases[size]) else []
@@ -225,6 +226,12 @@ class Entry:
             }
 
         return Outcome(named(trained.metrics()), dict(trained.data), named(trained.curves()))
+
+
+def _settled(case: Any, place: sweep.Place) -> Any:
+    """Return a case with the products that "auto" stands for where it runs, for its record."""
+    undecided = getattr(case, "precision", None) == "auto"
+    return replace(case, precision=place.precision) if undecided else case
 
 
 def _table(cases: Mapping[str, Any], seeds: Iterable[int]) -> dict[str, Any]:

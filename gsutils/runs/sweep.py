@@ -39,7 +39,7 @@ import gsutils
 from gsutils.progress import track
 from gsutils.runs import records
 from gsutils.runs.jobs import Job, Outcome, merged
-from gsutils.train import resolve_device
+from gsutils.train import precision, resolve_device
 
 FINISHED, BEGUN = "finished.json", "begun"
 
@@ -55,11 +55,12 @@ class Finished:
 
 @dataclass(frozen=True)
 class Place:
-    """Where jobs run: the device and its name in words, and the versions there."""
+    """Where jobs run: the device and its name in words, the versions, and "auto" products there."""
 
     device: torch.device
     name: str
     versions: dict[str, str]
+    precision: str
 
 
 def checkpoints() -> Path:
@@ -92,7 +93,7 @@ def ask_worker(device: str) -> Place:
 def _place(device: str, threads: int) -> Place:
     torch.set_num_threads(threads)
     where = resolve_device(device)
-    return Place(where, device_name(where), records.versions())
+    return Place(where, device_name(where), records.versions(), precision(where))
 
 
 def key(*parts: Any) -> str:

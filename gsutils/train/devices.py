@@ -1,6 +1,6 @@
 """On which device, with which products and on how many threads a training runs.
 
->>> resolve_device("cpu"), precision(torch.device("cpu"))
+>>> resolve_device("cpu"), precision(torch.device("cpu"), "float32")
 (device(type='cpu'), 'float32')
 """
 
@@ -38,14 +38,17 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
 def precision(device: torch.device, wanted: str = "auto") -> str:
     """Return the products to use: "bfloat16" or "float32"; weights are float32 in both cases.
 
-    "auto" is bfloat16 on CUDA from compute capability 8.0 on, where the chip has it, else float32:
-    a T4 (7.5) has neither bfloat16 nor TF32, and on a CPU it depends on the model of the CPU.
+    "auto" is bfloat16 where the chip multiplies it natively: on CUDA from compute capability 8.0
+    on (a T4, 7.5, has neither bfloat16 nor TF32), and on a CPU with AVX-512 BF16.
 
     Raises:
         ValueError: an unknown name.
     """
     if wanted == "auto":
-        native = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+        if device.type == "cuda":
+            native = torch.cuda.get_device_capability(device) >= (8, 0)
+        else:
+            native = torch.cpu._is_avx512_bf16_supported()
         return "bfloat16" if native else "float32"
     check_precision(wanted)
     return wanted
