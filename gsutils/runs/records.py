@@ -20,7 +20,7 @@ import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
@@ -246,6 +246,13 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
     """
     files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
     return [read(path) for path in files]
+
+
+def of_case(runs: Iterable[Run], case: str) -> Run | None:
+    """Return the run with the most seeds among those that hold a case; None if none does."""
+    return max(
+        (run for run in runs if case in run.metrics), key=lambda run: len(run.seeds), default=None
+    )
 
 
 def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:
