@@ -155,6 +155,8 @@ def test_what_fits_exactly_is_begun_and_a_second_less_is_not(shop):
     made = shop.entry("one", 10, seeds={"paper": (0, 1, 2), "quick": (0,)})
     with pytest.raises(ValueError, match="nothing fits into 29s"):
         shop.fill([shop.task(made, seconds=10.0)], budget=29)
+    with pytest.raises(ValueError, match="nothing fits into 40s"):
+        shop.fill([shop.task(made, seconds=10.0)], budget=40, spent=11)
     assert not shop.ran
     assert len(shop.fill([shop.task(made, seconds=10.0)], budget=30)) == 1
 

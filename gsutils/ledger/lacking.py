@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from gsutils.data import fetch
@@ -136,12 +137,12 @@ def fill(
     def lacks(task: Task) -> bool:  # another program may have filled it meanwhile
         return not any(counts(task.entry, task.case, run) for run in stored())
 
-    keep = sweep.checkpoints()
+    begun, keep = perf_counter(), sweep.checkpoints()
     tasks = lacking(entries, stored(), device, jobs or 1, keep)
     if not tasks:
         tell("every case of the published size has a record that counts")
     yield from plan.fill(
-        tasks, budget=budget, device=device, out=out, keep=keep,
+        tasks, budget=budget, spent=perf_counter() - begun, device=device, out=out, keep=keep,
         obtain=obtain, lacks=lacks, tell=tell,
     )  # fmt: skip
 

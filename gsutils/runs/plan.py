@@ -128,6 +128,7 @@ def fill(
     tasks: Iterable[Task],
     *,
     budget: float | None = None,
+    spent: float = 0.0,
     device: str = "auto",
     out: Path | None = None,
     keep: Path | None = None,
@@ -146,6 +147,7 @@ def fill(
     Args:
         tasks: see :class:`Task`.
         budget: seconds; None: all the time it takes.
+        spent: seconds of the budget that are gone.
         device: "auto", "cpu" or "cuda".
         out: folder of the records, see :func:`gsutils.runs.records.save`.
         keep: folder of what has finished; default :func:`gsutils.runs.sweep.checkpoints`.
@@ -158,7 +160,7 @@ def fill(
         ValueError: not even the cheapest task fits the budget, or no record could be made.
         OSError: a folder cannot be written; the message names it.
     """
-    keep, costs, begun = keep or sweep.checkpoints(), Costs(), clock()
+    keep, costs, begun = keep or sweep.checkpoints(), Costs(), clock() - spent
     waiting, tried, filled = list(tasks), False, False
 
     def left() -> float:
