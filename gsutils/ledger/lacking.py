@@ -66,6 +66,7 @@ EFFORTS: dict[str, dict[str, Effort]] = {
         "": _DIGITS,
         "vrex": Effort((8, 0.4), (2, 0.001), "mnist"),
         "irm": Effort((8, 0.85), (2, 0.0015), "mnist"),
+        "oracle": Effort((8, 0.1), (2, 0.0005), "mnist"),
     },
     "sd-path": {"": _DIGITS},
     "figure1": {"": Effort((0.1, 0.0012), (0.1, 2e-4))},
