@@ -42,7 +42,7 @@ class Effort:
 
     Attributes:
         cpu: by itself, and for each step (or epoch, where a case counts those), on one thread of a
-            server's CPU with AVX-512. Measured, but for `table1` and `table3`.
+            server's CPU with AVX-512. Measured, but for `table1`, `table3` and the oracle.
         gpu: the same on one GPU for data centres, all seeds in one batch where the entry has them
             so. Estimated from the number of operations, not measured.
         data: the data set to be fetched, "" for none.
