@@ -449,6 +449,7 @@ def test_records_of_stand_ins_do_not_count_where_data_are_to_be_fetched(monkeypa
     for name, fills in (
         ("MNIST", True),
         ("MNIST, 3 against 8, 7×7 pixels", True),
+        ("CIFAR-2 of CIFAR-10", True),
         ("scikit-learn digits (8×8 stand-in)", False),
         ("CIFAR-10 (JPEG re-encoding)", False),
     ):
@@ -475,8 +476,6 @@ def test_seeds_together_are_one_batch_and_rows_are_the_papers_numbers():
     made = dataclasses.replace(DEMO, paper=paper, together=("cpu",))
     a, b = lacking.lacking([made], [], "cpu", jobs=4)
     assert (a.rows, b.rows, a.side_by_side) == (2, 1, None)
-    (scaled, _) = lacking.lacking([dataclasses.replace(made, as_published=False)], [], "cpu")
-    assert scaled.rows == 1
     (apart, _) = lacking.lacking([DEMO], [], "cpu", jobs=4)
     assert apart.side_by_side == 4
 
