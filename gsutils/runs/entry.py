@@ -140,8 +140,23 @@ class Entry:
 
         Raises:
             ValueError: an unknown size, setting, case or device.
+            sweep.Busy: another program is running one of the jobs kept in the same folder.
         """
-        return self._plan(size, seeds, device, settings, cases, keep).run()
+        plan = self._plan(size, seeds, device, settings, cases, keep)
+        with sweep.held(plan.jobs):
+            return plan.run()
+
+    def unfinished(self, keep: Path, **arguments: Any) -> list[int]:
+        """Return the seeds of which some job has not finished, in the order of the seeds.
+
+        Args:
+            keep: folder of finished jobs.
+            arguments: see :meth:`record`.
+        """
+        jobs = self._plan(keep=keep, **arguments).jobs
+        return list(
+            dict.fromkeys(seed for job in jobs if not sweep.is_finished(job) for seed in job.seeds)
+        )
 
     def save(
         self,
@@ -158,12 +173,17 @@ class Entry:
                 :func:`gsutils.runs.sweep.checkpoints`.
             fresh: run again what has finished earlier.
             arguments: see :meth:`record`.
+
+        Raises:
+            ValueError, sweep.Busy: see :meth:`record`.
+            OSError: a folder cannot be written.
         """
         plan = self._plan(keep=keep or sweep.checkpoints(), **arguments)
-        if fresh:
+        with sweep.held(plan.jobs):
+            if fresh:
+                sweep.forget(plan.jobs)
+            path = records.save(plan.run(), out)
             sweep.forget(plan.jobs)
-        path = records.save(plan.run(), out)
-        sweep.forget(plan.jobs)
         return path
 
     def _chosen(

@@ -144,12 +144,19 @@ def save(run: Run, out: Path | None = None) -> Path:
 
     Raises:
         ValueError: the run does not keep to the schema.
+        OSError: it cannot be written; the message names the folder and the way out.
     """
     path = (Path(out) if out else folder()) / f"{run.name}.json"
     content = asdict(run)
     _validate(content)
     text = json.dumps(content, allow_nan=False, indent=1, sort_keys=True)
-    write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+    try:
+        write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+    except OSError as error:
+        raise OSError(
+            f"no record can be written to {path.parent}: {error.strerror or error}. Make room "
+            "there, or name another folder with --out; what has finished is not run again"
+        ) from error
     return path
 
 
