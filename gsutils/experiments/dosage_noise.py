@@ -211,6 +211,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
-        as_published=False,
+        needs="a minute of one CPU core a seed",
     ),
 }

@@ -21,6 +21,7 @@ import torch
 from gsutils import dual
 from gsutils.perturbation import coupling
 from gsutils.runs.entry import Entry, Rows
+from gsutils.runs.paper import Origin, Source
 from gsutils.seeding import check_seeds, stream
 
 
@@ -170,5 +171,7 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(CASES, Source(Origin.AUTHORS, "toy_fig_6.py")),
+        needs="some seconds of one CPU core",
     ),
 }

@@ -262,6 +262,7 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
+        needs="a minute of one CPU core a seed",
     )
     for name, over, quick, paper in (
         (

@@ -333,5 +333,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
+        needs="a minute of one CPU core a seed",
     )
 }

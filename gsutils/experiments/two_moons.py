@@ -21,6 +21,7 @@ from gsutils import train as training
 from gsutils.data import moons
 from gsutils.nets import MLP
 from gsutils.runs.entry import Entry, Rows
+from gsutils.runs.paper import Origin, Source
 from gsutils.seeding import check_seeds, stream
 
 
@@ -248,6 +249,8 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(_FIGURE1, Source(Origin.AUTHORS, "moon_fig_2.py")),
+        needs="some minutes of one CPU core",
     ),
     "regularisers": Entry(
         name="regularisers",
@@ -261,5 +264,7 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(_ALL, Source(Origin.AUTHORS, "moon_fig_3.py")),
+        needs="some 10 minutes of one CPU core a seed",
     ),
 }
