@@ -302,11 +302,33 @@ def test_the_four_variants_differ_in_digit_and_colour_alone():
         assert np.array_equal(variant.y, e.y)
         assert variant.X.shape == e.X.shape
         assert variant.X.dtype == np.float32
-    assert not made["grayscale-blank"].X.any()
+    assert made["grayscale-blank"].X.tobytes() == mnist.grayscale(made["colored-blank"]).X.tobytes()
     cards = made["colored-blank"].X
-    assert np.array_equal(cards[:, 1, 0, 0], (e.colour > 0).astype(np.float32))
-    assert np.array_equal(cards.sum(1), np.ones_like(cards[:, 0]))
+    assert np.array_equal(cards[:, 1, 0, 0] > 0, e.colour > 0)
     assert np.ptp(cards, axis=(2, 3)).max() == 0
+    assert np.ptp(cards.sum(1)) == 0
+
+
+def test_a_blank_card_has_the_mean_ink_of_the_digits_or_what_is_asked():
+    digits = mnist.embedded_digits()
+    e = mnist.colored_mnist(digits).test
+    mean = digits.images[len(digits) * 2 // 3 :].mean() / 255
+    for ink, expected in ((None, mean), (1.0, 1.0), (0.0, 0.0)):
+        np.testing.assert_allclose(mnist.variant(e, "colored-blank", ink).ink, expected, rtol=1e-6)
+        gray = mnist.variant(e, "grayscale-blank", ink).X
+        np.testing.assert_allclose(gray, expected / 2, rtol=1e-6)
+    for ink in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ValueError, match=r"ink must be in \[0, 1\], got"):
+            mnist.variant(e, "colored-blank", ink)
+
+
+def test_the_mean_ink_of_mnists_test_digits_is_the_authors():
+    try:
+        source = mnist.mnist_train(download=False)
+    except fetch.DataUnavailable:
+        pytest.skip("MNIST is not at hand")
+    e = mnist.colored_mnist(source).test
+    assert float(mnist.variant(e, "colored-blank").ink.mean()) == pytest.approx(0.1291, abs=5e-5)
 
 
 def test_grayscale_images_hold_the_digit_and_no_colour():

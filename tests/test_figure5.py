@@ -26,7 +26,7 @@ def of(found, kind):
 
 def test_the_cases_are_the_published_ones():
     assert [case.s1 for case in CASES.values()] == [2, 3, 4, 5, 6] * 2
-    published = {"s2": 2, "delta": 0.5, "lr": 0.05, "steps": 5000, "alpha0": 1e-6}
+    published = {"s2": 2, "delta": 0.5, "lr": 0.05, "steps": 5000, "alpha0": 1e-8}
     for name, case in CASES.items():
         assert {key: getattr(case, key) for key in published} == published
         assert (case.kind, case.lam) == (("sd", 0.002) if "SD" in name else ("exact", 0.01))
@@ -73,7 +73,7 @@ def test_the_dual_is_the_flow_from_a_small_alpha(found):
         assert path.times[0] == 1e-8
         assert path.times[-1] == 1
         U, s2, lam = coupling(0.5), np.array([16.0, 4.0]), path.case.lam
-        alphas = dual.flow(np.full(2, 1e-6), U, s2, lam, path.times, kind)
+        alphas = dual.flow(np.full(2, 1e-8), U, s2, lam, path.times, kind)
         np.testing.assert_array_equal(path.dual, dual.response_at(alphas, U, s2, lam, kind))
 
 
