@@ -1,8 +1,10 @@
 """The ledger's rows: which run counts, what it is called, and that nothing is left out."""
 
 import dataclasses
+import re
 import shlex
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -15,8 +17,16 @@ from test_sweeps import entry as demo_entry
 from gsutils.__main__ import main
 from gsutils.data import registry
 from gsutils.experiments import ENTRIES
-from gsutils.ledger import claims, verdicts
-from gsutils.ledger.judge import MARGIN, Status, Verdict, difference, judge
+from gsutils.ledger import claims, picture, verdicts
+from gsutils.ledger.judge import (
+    FEWEST_SEEDS,
+    MARGIN,
+    PAPER_RUNS,
+    Status,
+    Verdict,
+    difference,
+    judge,
+)
 from gsutils.runs import records
 from gsutils.runs.case import to_json
 from gsutils.runs.paper import Number, Origin, Source, Unit
@@ -434,6 +444,27 @@ def page(monkeypatch):
     return names
 
 
+def test_the_page_states_the_rule_that_the_judge_applies(page):
+    points, nats = 100 * MARGIN[Unit.ACCURACY], MARGIN[Unit.NATS]
+    assert f"The margin is {points:g} points for an accuracy, and {nats:g} nats" in page.text
+    assert "at least three seeds" in page.text
+    assert FEWEST_SEEDS == 3
+    assert f"over {PAPER_RUNS} runs" in page.text
+    for status in (s for s in Status if s is not Status.NOT_RUN):
+        assert f"**{status.value.capitalize()}**: " in page.text
+
+
+def test_the_page_opens_with_the_picture_and_ends_with_what_was_not_run(page):
+    places = [
+        page.text.index(part)
+        for part in (
+            "name: fig-ledger", "(ledger-table1)=", "(ledger-claims)=", "## All stored runs",
+            "(ledger-reading)=", "(ledger-not-run)=",
+        )
+    ]  # fmt: skip
+    assert places == sorted(places)
+
+
 def test_every_entry_with_numbers_of_the_paper_is_on_the_page(page):
     for name, entry in ENTRIES.items():
         if entry.paper:
@@ -460,10 +491,93 @@ def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, 
     (text,) = (markdown.data for markdown in shown)
     for part in (one.name, "0, 1, 2", "MNIST", "CPU", "1.0 s", one.commit, one.command):
         assert part in text
+    assert "settings: our choice: not the entry's" in text
+    table = names["compare"]("table2").data.replace("\N{NO-BREAK SPACE}", " ")
+    row = "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 (3, float32) | −0.4 | our choice | not judged: "
+    assert row in table
+    assert "V-REx" not in table  # not run: it is in the list of what was not
+    assert "Nothing of it has been run" in names["compare"]("table3").data
+
+
+def test_the_page_names_the_source_of_each_runs_settings(page, tmp_path):
+    cases = ENTRIES["table2"].settings["paper"]["cases"]
+    chosen = {"cases": {name: cases[name] for name in ("sd", "vrex")}, "seeds": [0, 1, 2]}
+    metrics = {name: {"test accuracy": [0.684, 0.685, 0.686]} for name in chosen["cases"]}
+    records.save(run(experiment="table2", settings=chosen, metrics=metrics), tmp_path)
+    names, shown = page(tmp_path), []
+    names["display"] = shown.append
+    names["sources"](names["of"]("table2"))
+    (text,) = (markdown.data for markdown in shown)
+    for case in ("sd", "vrex"):
+        assert f"{ENTRIES['table2'].source(case)} ({case})" in text
     table = names["compare"]("table2").data
-    assert "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 (3) | −0.4: not re-run as published: " in (
-        table.replace("\N{NO-BREAK SPACE}", " ")
-    )
+    assert "authors' code | equivalent |" in table
+    assert "other repository | equivalent |" in table
+
+
+# --- what was not run ---------------------------------------------------------------------------
+
+
+def test_a_case_is_missing_until_a_run_has_its_settings():
+    assert verdicts.missing(ENTRY, []) == ["a", "b"]
+    assert verdicts.missing(ENTRY, [run(settings=ran("a"))]) == ["b"]
+    assert verdicts.missing(ENTRY, [run(settings=ran("a", "b", lr=0.3))]) == ["a"]
+    assert verdicts.missing(ENTRY, [run(size="quick"), run(experiment="other")]) == ["a", "b"]
+    assert verdicts.missing(ENTRY, [run(settings=ran("b")), run(settings=ran("a"))]) == []
+
+
+def test_every_entry_says_what_it_needs():
+    assert [name for name, entry in ENTRIES.items() if not entry.needs] == []
+
+
+# --- the picture --------------------------------------------------------------------------------
+
+
+def test_the_picture_has_a_line_for_each_judged_number_in_the_axes_of_its_unit():
+    colours = {status: f"C{place}" for place, status in enumerate(picture.MARKERS)}
+    rows = verdicts.rows(ENTRY, [run()])
+    fig = picture.draw(rows, colours)
+    try:
+        labels = [[text.get_text() for text in ax.get_yticklabels()] for ax in fig.axes[::2]]
+        assert labels == [["a: test accuracy"], ["a: entropy"]]  # b has no run
+        drawn = [line.get_xdata() for line in fig.axes[1].lines]
+        ends = 100 * np.array(rows[0].difference.interval(0.90))
+        assert any(np.shape(x) == (2,) and np.allclose(x, ends) for x in drawn)
+    finally:
+        plt.close(fig)
+    assert picture.draw(verdicts.rows(ENTRY, []), colours) is None
+
+
+def test_each_verdict_has_a_shape_of_its_own():
+    assert set(picture.MARKERS) == {status for status in Status if status.judged}
+    assert len(set(picture.MARKERS.values())) == 3
+
+
+# --- what pages say of the stored runs ----------------------------------------------------------
+
+
+def test_chapter_6_says_of_the_small_networks_what_their_runs_say():
+    """Its words are "nearly equal" and "no better": where a new run differs, change them."""
+    whole = claims.joined(records.load("cifar2-cpu"))
+    for attack in ("PGD", "one-step"):
+        for norm in claims.RADII:
+            sd, erm = (
+                np.mean(whole.metrics[f"cifar2-{method}"][f"{attack} median margin ({norm})"])
+                for method in ("sd", "erm")
+            )
+            assert sd / erm == pytest.approx(1, abs=0.1)
+    for claim in claims.CLAIMS:
+        if claim.entry == "cifar2-cpu":
+            sd, erm = claim.evidence(whole)[0].values()
+            assert sd.mean() > erm.mean()
+
+
+def test_no_page_types_a_count_of_verdicts():
+    words = "|".join(status.value for status in Status if status.judged)
+    typed = re.compile(rf"\d+ (of them )?(are |came out )?({words}|reproduced)\b")
+    assert typed.search("11 are reproduced")
+    for path in [*(ROOT / "book").glob("*.md"), ROOT / "README.md", ROOT / "tools/identity.py"]:
+        assert not typed.search(path.read_text(encoding="utf-8")), path.name
 
 
 # --- again --------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from gsutils.ledger.judge import Difference, Status, Verdict, difference, judge
 from gsutils.runs import records
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
-from gsutils.runs.paper import Number, Origin, Unit
+from gsutils.runs.paper import Number, Origin, Source, Unit
 from gsutils.runs.records import Run
 from gsutils.text import minus, pm
 
@@ -48,6 +48,13 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
 def changed_settings(entry: Entry, run: Run) -> bool:
     """Whether some case of a run has other settings than the entry's for the published size."""
     return not _cases(run) or any(_unlike(entry, run, case) for case in _cases(run))
+
+
+def source(entry: Entry, run: Run, case: str) -> Source:
+    """Return where a run's settings of a case come from: unless they are the entry's, from us."""
+    if run.size == "paper" and not _unlike(entry, run, case):
+        return entry.source(case)
+    return Source(Origin.OURS, "not the entry's of the published size")
 
 
 def precision(run: Run, case: str) -> str:
@@ -106,6 +113,11 @@ class Row:
     def difference(self) -> Difference | None:
         """Ours minus the paper's if it is judged, see :func:`gsutils.ledger.judge.difference`."""
         return difference(self.values, self.number) if self.verdict.status.judged else None
+
+    @property
+    def source(self) -> Source:
+        """See :func:`source`; the entry's if there is no run."""
+        return source(self.entry, self.run, self.case) if self.run else self.entry.source(self.case)
 
     @property
     def precision(self) -> str:
@@ -192,6 +204,13 @@ def counts(entries: Iterable[Entry], runs: Iterable[Run]) -> Counter[Status]:
         status, order = row.verdict.status, list(Status)
         found[key] = min(status, found.get(key, status), key=order.index)
     return Counter(found.values())
+
+
+def missing(entry: Entry, runs: Iterable[Run]) -> list[str]:
+    """Return the cases of the size "paper" that no run has with the entry's settings."""
+    own = [run for run in runs if (run.experiment, run.size) == (entry.name, "paper")]
+    cases = entry.cases["paper"]
+    return [case for case in cases if all(_unlike(entry, run, case) for run in own)]
 
 
 def summary(entries: Iterable[Entry], runs: Iterable[Run]) -> str:
