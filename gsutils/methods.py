@@ -140,6 +140,23 @@ class SD(ERM):
 
 
 @dataclass(frozen=True)
+class ClassSD(SD):
+    """SD whose penalty is averaged within each class of the batch, and summed over both.
+
+    So do the authors for CelebA; over many batches it is SD with a λ of each class that is ``lam``
+    divided by the class's share (:func:`gsutils.conventions.to_lam`, "authors-celeba").
+    """
+
+    def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
+        """Return mean loss and penalty; a class that is absent from the batch has none."""
+        lam = self.lam if step >= self.switch else self.lam_before
+        value = batch.mean(losses.example_losses(logits, batch.y))
+        for share in _shares((batch.y > 0).long(), logits, 2):
+            value = value + losses.spectral_decoupling(logits, batch.y, lam, self.gamma, share)
+        return value
+
+
+@dataclass(frozen=True)
 class Squared(ERM):
     """Half the squared distance of logits to labels in place of the logistic loss."""
 
@@ -273,6 +290,7 @@ METHODS: dict[str, type[ERM]] = {
     "erm": ERM,
     "balanced": BalancedERM,
     "sd": SD,
+    "class_sd": ClassSD,
     "squared": Squared,
     "irm": IRM,
     "vrex": VREx,

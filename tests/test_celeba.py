@@ -405,25 +405,32 @@ def test_the_published_size_asks_for_celeba(monkeypatch, tmp_path):
 
 
 def test_the_published_lam_and_gamma_are_the_authors():
+    quick, paper = (ENTRY.cases[size]["sd"].method for size in ("quick", "paper"))
+    assert quick.lam == pytest.approx((0.235, 1.34), abs=2e-3)  # 2 · 0.1 over the classes' shares
+    assert paper == methods.ClassSD(lam=0.2, gamma=(0.44, 2.5))
+    assert quick.gamma == paper.gamma
     for cases in ENTRY.cases.values():
-        sd = cases["sd"].method
-        assert sd.lam == pytest.approx((0.235, 1.34), abs=2e-3)
-        assert sd.gamma == (0.44, 2.5)
         assert {name for name, case in cases.items() if case.compared_with} == {"erm"}
-        assert cases["erm"].compared_with == sd
+        assert cases["erm"].compared_with == quick
 
 
 def test_the_published_size_is_that_of_two_published_codes():
     cases = ENTRY.cases["paper"]
     names = ("erm", "balanced", "sd", "lff", "group_dro")
-    assert [(n, methods.name_of(case.method)) for n, case in cases.items()] == [*zip(names, names)]
-    shared = {(c.network, c.epochs, c.batch, c.precision, c.cards) for c in cases.values()}
-    assert shared == {("resnet50", 50, 128, "auto", None)}
-    for name, case in cases.items():
-        adam = ("adam", 1e-5 if name == "sd" else 1e-4, 0.0)
-        expected = adam if name in ("sd", "lff") else ("sgd", 1e-4, 1e-4)
-        assert (case.optimizer, case.lr, case.weight_decay) == expected
-        assert case.by_group == (name == "group_dro")
+    assert tuple(cases) == names
+    assert {(c.network, c.batch, c.precision, c.cards) for c in cases.values()} == {
+        ("resnet50", 128, "auto", None)
+    }
+    assert {
+        name: (c.optimizer, c.lr, c.weight_decay, c.epochs, c.keeps) for name, c in cases.items()
+    } == {
+        "erm": ("sgd", 1e-5, 0.0, 3, "average"),
+        "balanced": ("sgd", 1e-5, 0.0, 3, "average"),
+        "sd": ("adam", 1e-5, 0.0, 3, "average"),
+        "lff": ("adam", 1e-4, 0.0, 50, "last"),
+        "group_dro": ("sgd", 1e-4, 1e-4, 50, "last"),
+    }
+    assert [name for name, case in cases.items() if case.by_group] == ["group_dro"]
     assert cases["group_dro"].method.eta == 0.01
 
 
@@ -451,7 +458,8 @@ def test_every_field_that_says_what_changes_what_comes_of_a_case(torchvision, ch
 def test_every_field_that_says_how_reaches_what_computes(monkeypatch):
     mark = test_every_field_that_says_what_changes_what_comes_of_a_case.pytestmark[0]
     tried = {name for change in mark.args[1] for name in change}
-    assert {field.name for field in fields(celeba.Case)} - tried == {"processes", "workers"}
+    elsewhere = {"processes", "workers", "keeps"}
+    assert {field.name for field in fields(celeba.Case)} - tried == elsewhere
     seen = []
 
     def batches(data, index, device, workers=0):
@@ -514,6 +522,20 @@ def test_thresholds_and_the_epoch_are_chosen_by_the_validation_split():
     assert found["threshold for average"] != found["threshold for worst-group"]
     assert run.best_epoch() == 0
     assert np.argmax([groups_by_hand(run, "test", epoch=e).min() for e in range(3)]) == 1
+
+
+def test_the_epoch_that_counts_is_the_best_by_average_accuracy_on_validation():
+    run = drawn(0)
+    y = run.splits["validation"].y
+    right = [np.mean(np.where(z > 0, 1, -1) == y) for z in run.history["validation"]]
+    best = int(np.argmax(right))
+    assert run.best_epoch("average accuracy") == best == 0
+    for keeps, epoch in (("average", best), ("last", -1)):
+        metrics = celeba.Trained(tiny("erm", keeps=keeps), "drawn", (run,)).metrics()[""]
+        worst = groups_by_hand(run, "test", epoch=epoch).min()
+        assert metrics["worst-group accuracy"] == [pytest.approx(worst)]
+    with pytest.raises(ValueError, match="keeps must be 'last' or 'average', got 'best'"):
+        tiny("erm", keeps="best")
 
 
 def test_a_record_holds_the_test_split_after_the_last_epoch_and_at_what_was_chosen():

@@ -14,6 +14,7 @@ from gsutils.methods import (
     SD,
     BalancedERM,
     Batch,
+    ClassSD,
     GroupDRO,
     LfF,
     Squared,
@@ -166,6 +167,23 @@ def test_spectral_decoupling_follows_the_published_schedule():
     nll, square = losses.logistic(LOGITS, Y), LOGITS.square().mean(-1)
     torch.testing.assert_close(minimised(method, net, 449), nll + 2e-5 * square)
     torch.testing.assert_close(minimised(method, net, 450), 2e-5 * (nll + square))
+
+
+@pytest.mark.parametrize("label", [None, -1.0, 1.0])
+def test_class_sd_averages_its_penalty_within_each_class(label):
+    y = Y if label is None else torch.full_like(Y, label)
+    found = ClassSD(lam=0.2, gamma=(0.44, 2.5)).loss(LOGITS, Batch(y), 0, {})
+    for run in range(3):
+        expected = losses.logistic(LOGITS[run], y[run])
+        for sign, gamma in ((-1, 0.44), (1, 2.5)):
+            if (y[run] == sign).any():  # the authors' 0.1
+                expected += 0.1 * (LOGITS[run][y[run] == sign] - gamma).square().mean()
+        torch.testing.assert_close(found[run], expected)
+    half = torch.arange(N) % 2 * 2.0 - 1
+    found, expected = (
+        kind(lam=lam).loss(LOGITS, Batch(half), 0, {}) for kind, lam in ((ClassSD, 1.0), (SD, 2.0))
+    )
+    torch.testing.assert_close(found, expected)
 
 
 def test_squared_loss_is_that_of_the_package():
