@@ -258,7 +258,7 @@ ENTRIES = {
         sources=dict.fromkeys(("erm", "irm", "sd"), _AUTHORS)
         | {
             "vrex": Source(Origin.OTHER, "the defaults of REx's own code, main.py"),
-            "oracle": Source(Origin.OTHER, "IRM's own code, the settings of its shipped output"),
+            "oracle": Source(Origin.OTHER, "IRM's own code, settings of its shipped output"),
         },
         needs="MNIST; some minutes (V-REx, oracle) to half an hour of one CPU core a seed",
     ),
