@@ -493,7 +493,7 @@ def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, 
         assert part in text
     assert "settings: our choice: not the entry's" in text
     table = names["compare"]("table2").data.replace("\N{NO-BREAK SPACE}", " ")
-    row = "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 (3, float32) | −0.4 | our choice | not judged: "
+    row = "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 | 3, float32 | −0.4 | ours | not judged: "
     assert row in table
     assert "V-REx" not in table  # not run: it is in the list of what was not
     assert "Nothing of it has been run" in names["compare"]("table3").data
@@ -511,8 +511,8 @@ def test_the_page_names_the_source_of_each_runs_settings(page, tmp_path):
     for case in ("sd", "vrex"):
         assert f"{ENTRIES['table2'].source(case)} ({case})" in text
     table = names["compare"]("table2").data
-    assert "authors' code | equivalent |" in table
-    assert "other repository | equivalent |" in table
+    assert "| authors | equivalent |" in table
+    assert "| other | equivalent |" in table
 
 
 # --- what was not run ---------------------------------------------------------------------------
