@@ -10,9 +10,8 @@ RUNTIME ?= us-docker.pkg.dev/colab-images/public/runtime:latest
 PORT ?= 8000
 COURSE ?= course.yml
 LINKING := $(wildcard book/*.md book/*.ipynb book/*.bib *.md) CITATION.cff
-# Tests that drive a browser, or hold programs to a time, have the machine to themselves.
-ALONE := $(wildcard $(addprefix tests/test_,grading*.py look.py pages*.py pdf.py \
-  playground*.py slides.py weight.py))
+# Tests that hold programs to a time have the machine to themselves.
+ALONE := $(wildcard $(addprefix tests/test_,grading*.py playground*.py))
 # One of its backends forks, which a process with other tests' threads cannot do safely.
 FORKS := tests/test_sweeps.py
 # Whole jobs side by side, on a core each: that costs less than threads that wait for each other.

@@ -1,10 +1,11 @@
-"""The command line: list the experiments, show one, run one.
+"""The command line: list the experiments, show one, run one, or all that the ledger lacks.
 
     python -m gsutils list
     python -m gsutils show NAME
     python -m gsutils run NAME [--size quick|paper] [--seeds 0:10] [--device auto]
                                [--cases CASE ...] [--set KEY=VALUE ...]
                                [--jobs N] [--fresh] [--out DIR]
+    python -m gsutils run all --size paper [--budget 8m] [--device auto] [--jobs N] [--out DIR]
 
 A run writes one JSON file (see :mod:`gsutils.runs.records`) and prints what it measured beside the
 paper's numbers. A run that was stopped goes on where it was when the same command is given again.
@@ -19,7 +20,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,12 @@ import joblib
 import torch
 
 from gsutils.experiments import ENTRIES, SIZES, Entry
-from gsutils.ledger import verdicts
-from gsutils.runs import records, sweep
+from gsutils.ledger import lacking, verdicts
+from gsutils.runs import plan, records, sweep
+from gsutils.runs.entry import chosen_size
 from gsutils.train import TrainingDiverged
 
+ALL = "all"
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 
@@ -45,10 +49,10 @@ def main(arguments: list[str] | None = None) -> int:
             print("\n".join(_overview()))
         elif options.command == "show":
             print("\n".join(_description(_entry(options.name))))
+        elif options.name == ALL:
+            _run_all(options)
         else:
-            path = _run(options)
-            print("\n".join(verdicts.comparison(_entry(options.name), records.read(path))))
-            print(path)
+            _compare(_run(options))
     except (ImportError, OSError, TrainingDiverged, ValueError) as error:
         print(f"gsutils: {error}", file=sys.stderr)
         return 1
@@ -71,6 +75,8 @@ def _other(command: str, words: list[str]) -> int:
 def _run(options: argparse.Namespace) -> Path:
     """Run an experiment on as many processes as asked for; return the file of its record."""
     entry = _entry(options.name)
+    if options.budget:
+        raise ValueError("--budget is for `run all`: an experiment runs until it is done")
     arguments = {
         "out": options.out,
         "fresh": options.fresh,
@@ -80,12 +86,44 @@ def _run(options: argparse.Namespace) -> Path:
         "device": options.device,
         "settings": dict(options.set),
     }
-    if options.jobs is None:  # whoever calls may have chosen a backend
+    with _processes(options.jobs):
         return entry.save(**arguments)
+
+
+def _run_all(options: argparse.Namespace) -> None:
+    """Run what the ledger lacks, and print it at the end, also where the end comes early."""
+    if options.seeds or options.cases or options.set or options.fresh:
+        raise ValueError("`run all` takes --size, --budget, --device, --jobs and --out alone")
+    if chosen_size(options.size) != plan.SIZE:
+        raise ValueError("`run all` fills the ledger, which has the published size: --size paper")
+    chosen = {name: getattr(options, name) for name in ("budget", "device", "jobs", "out")}
+    filled = []
+    try:
+        with _processes(options.jobs):
+            for path in lacking.fill(ENTRIES.values(), **chosen):
+                filled.append(path)
+    finally:
+        for path in filled:
+            _compare(path)
+
+
+def _compare(path: Path) -> None:
+    """Print a record beside the paper's numbers, and its file."""
+    run = records.read(path)
+    print("\n".join(verdicts.comparison(_entry(run.experiment), run)))
+    print(path)
+
+
+@contextmanager
+def _processes(jobs: int | None) -> Iterator[None]:
+    """Spread jobs over processes, which share the threads; None: as whoever calls has chosen."""
+    if jobs is None:
+        yield
+        return
     if "OMP_NUM_THREADS" not in os.environ:
-        torch.set_num_threads(max(1, torch.get_num_threads() // options.jobs))
-    with joblib.parallel_config(n_jobs=options.jobs):
-        return entry.save(**arguments)
+        torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
+    with joblib.parallel_config(n_jobs=jobs):
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -94,8 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="list the experiments and what is stored of them")
     show = commands.add_parser("show", help="show an experiment's settings and the paper's numbers")
     run = commands.add_parser("run", help="run an experiment and store its result")
-    for command in (show, run):
-        command.add_argument("name", help="one of the names that `list` prints")
+    show.add_argument("name", help="one of the names that `list` prints")
+    run.add_argument("name", help=f"the same, or `{ALL}` for what the ledger lacks")
     add = run.add_argument
     add("--size", choices=SIZES, help="default: GSUTILS_SIZE, else quick")
     add("--seeds", type=parse_seeds, help="such as 0:10 or 0,3,4; default: the entry's")
@@ -106,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
         help="change a setting, a.b for b within a; VALUE is JSON, or else text",
     )  # fmt: skip
     add("--jobs", type=parse_jobs, metavar="N", help="processes side by side; default: 1")
+    add("--budget", type=parse_budget, metavar="TIME", help="of `run all`, such as 90s, 8m, 1h30m")
     add("--fresh", action="store_true", help="do not go on where a stopped run was")
     add("--out", type=Path, help="folder of the result; default: the one that the book reads")
     commands.add_parser("grade", help="the same as python -m grading: grade notebooks")
@@ -153,6 +192,14 @@ def parse_jobs(text: str) -> int:
     return int(text)
 
 
+def parse_budget(text: str) -> float:
+    """Read a budget, in seconds: see :func:`gsutils.runs.plan.parse_budget`."""
+    try:
+        return plan.parse_budget(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _entry(name: str) -> Entry:
     if name not in ENTRIES:
         raise ValueError(f"no experiment is called {name!r}; there are {', '.join(ENTRIES)}")
@@ -182,7 +229,6 @@ def _description(entry: Entry) -> list[str]:
     for source, cases in entry.by_source().items():
         of = "all cases" if len(cases) == len(entry.cases["paper"]) else ", ".join(cases)
         lines.append(f"settings of the size paper, {of}: {source}")
-    lines += [f"it needs: {entry.needs}"] if entry.needs else []
     for case, numbers in entry.paper.items():
         for metric, number in numbers.items():
             lines.append(f"paper: {case}, {metric}: {number} {number.unit.symbol}")

@@ -37,6 +37,17 @@ _memory: dict[Path, list[Any]] = {}  # for folders that cannot be written
 class DataUnavailable(OSError):
     """Data neither cached nor to be had; the message says where was looked and what to do."""
 
+    variable = "GSUTILS_DATA"  # which moves the folder
+
+
+class CheckpointsUnavailable(OSError):
+    """Checkpoints cannot be written or read; the message names the folder and what to do."""
+
+    variable = "GSUTILS_CHECKPOINTS"
+
+
+Unavailable = type[DataUnavailable] | type[CheckpointsUnavailable]
+
 
 class CorruptData(ValueError):
     """A file is there but is not what it should be; the message says what to do."""
@@ -114,9 +125,9 @@ def remembered(path: Path, examine: Callable[[Path], str]) -> str:
 
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def atomic(path: Path, unavailable: Unavailable = DataUnavailable) -> Iterator[Path]:
     """A temporary name beside `path`, which takes its place at the end, or goes on an error."""
-    with explained(path):
+    with explained(path, unavailable):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         os.close(handle)
         part = Path(name)
@@ -165,17 +176,25 @@ def locked(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn an operating system's error into a message that names the file and the way out."""
+def explained(path: Path, unavailable: Unavailable = DataUnavailable) -> Iterator[None]:
+    """Turn an operating system's error into a message that names the file and the way out.
+
+    Args:
+        path: what is written or read.
+        unavailable: the error that is raised, whose variable moves the folder.
+    """
     try:
         yield
-    except (DataUnavailable, *DAMAGED_GZIP):
+    except (DataUnavailable, CheckpointsUnavailable, *DAMAGED_GZIP):
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            todo = "Free some space, or set GSUTILS_DATA to a folder on a disk with room."
+            todo, which = "Free some space", "on a disk with room"
         else:
-            todo = "Make it readable and writable, or set GSUTILS_DATA to a folder that is."
+            todo, which = "Make it readable and writable", "that is"
         where = f" (at {error.filename})" if error.filename not in (None, str(path)) else ""
         reason = error.strerror or error
-        raise DataUnavailable(f"Could not put {path} in place: {reason}{where}. {todo}") from error
+        raise unavailable(
+            f"Could not put {path} in place: {reason}{where}. "
+            f"{todo}, or set {unavailable.variable} to a folder {which}."
+        ) from error

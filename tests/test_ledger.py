@@ -526,10 +526,6 @@ def test_a_case_is_missing_until_a_run_has_its_settings():
     assert verdicts.missing(ENTRY, [run(settings=ran("b")), run(settings=ran("a"))]) == []
 
 
-def test_every_entry_says_what_it_needs():
-    assert [name for name, entry in ENTRIES.items() if not entry.needs] == []
-
-
 # --- the picture --------------------------------------------------------------------------------
 
 

@@ -207,7 +207,7 @@ def test_names_of_data_and_devices_become_what_a_record_may_hold(monkeypatch, tm
 def test_a_checkpoint_folder_that_cannot_be_written_is_named_with_the_way_out(counted, tmp_path):
     demo, done = counted
     (tmp_path / "file").touch()
-    with pytest.raises(OSError, match=r"file/demo-.*: Not a directory. Set GSUTILS_CHECKPOINTS"):
+    with pytest.raises(OSError, match=r"file/demo-.*: File exists .* or set GSUTILS_CHECKPOINTS"):
         demo.save(tmp_path, tmp_path / "file")
     assert not done
 

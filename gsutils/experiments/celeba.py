@@ -264,6 +264,5 @@ ENTRIES = {
         together=(),
         sources=dict.fromkeys(("erm", "sd"), Source(Origin.AUTHORS, "table_2.sh"))
         | {"group_dro": Source(Origin.OTHER, "group DRO's own code")},
-        needs="CelebA, which each reader downloads under its terms, and a GPU; not measured",
     ),
 }

@@ -248,8 +248,6 @@ ENTRIES = {
         selection="none",
         together=(),
         sources=dict.fromkeys(_PUBLISHED, _OURS),
-        needs="CIFAR-10 and CIFAR-100; a GPU, or one CPU core for some 6 hours a seed on CIFAR-2, "
-        "15 on CIFAR-10 (extrapolated from single steps)",
     ),
     "cifar2-cpu": Entry(
         name="cifar2-cpu",
@@ -263,6 +261,5 @@ ENTRIES = {
         together=(),
         sources=dict.fromkeys(_CPU, _OURS),
         variant_of="table1",
-        needs="CIFAR-10; half an hour of one CPU core a seed",
     ),
 }

@@ -260,7 +260,6 @@ ENTRIES = {
             "vrex": Source(Origin.OTHER, "the defaults of REx's own code, main.py"),
             "oracle": Source(Origin.OTHER, "IRM's own code, settings of its shipped output"),
         },
-        needs="MNIST; some minutes (V-REx, oracle) to half an hour of one CPU core a seed",
     ),
     "sd-path": Entry(
         name="sd-path",
@@ -273,6 +272,5 @@ ENTRIES = {
         paper={},
         selection="oracle-test",
         sources={"as published": _AUTHORS},
-        needs="MNIST; some 20 minutes of one CPU core a seed, two hours for 10,001 steps",
     ),
 }

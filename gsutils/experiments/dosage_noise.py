@@ -211,6 +211,5 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
-        needs="a minute of one CPU core a seed",
     ),
 }

@@ -173,6 +173,5 @@ ENTRIES = {
         paper={},
         selection="none",
         sources=dict.fromkeys(CASES, Source(Origin.AUTHORS, "toy_fig_6.py")),
-        needs="some seconds of one CPU core",
     ),
 }

@@ -262,7 +262,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
-        needs="a minute of one CPU core a seed",
     )
     for name, over, quick, paper in (
         (

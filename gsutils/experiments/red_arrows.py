@@ -308,7 +308,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
-        needs="a minute of one CPU core a seed",
     ),
     "red-arrows-methods": Entry(
         name="red-arrows-methods",
@@ -322,6 +321,5 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
-        needs="a minute of one CPU core a seed",
     ),
 }

@@ -180,6 +180,5 @@ ENTRIES = {
         paper={},
         selection="none",
         sources=dict.fromkeys(CASES, Source(Origin.AUTHORS, "moon_fig_2.py")),
-        needs="some minutes of one CPU core",
     ),
 }

@@ -333,6 +333,5 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
-        needs="a minute of one CPU core a seed",
     )
 }

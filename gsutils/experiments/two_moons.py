@@ -259,7 +259,6 @@ ENTRIES = {
         paper={},
         selection="none",
         sources=dict.fromkeys(_FIGURE1, Source(Origin.AUTHORS, "moon_fig_2.py")),
-        needs="some minutes of one CPU core",
     ),
     "regularisers": Entry(
         name="regularisers",
@@ -274,6 +273,5 @@ ENTRIES = {
         paper={},
         selection="none",
         sources=dict.fromkeys(_ALL, Source(Origin.AUTHORS, "moon_fig_3.py")),
-        needs="some 10 minutes of one CPU core a seed",
     ),
 }

@@ -45,14 +45,19 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     return found
 
 
+def unchanged(entry: Entry, run: Run, case: str) -> bool:
+    """Whether a run of the size "paper" has the entry's settings of a case, but for :data:`HOW`."""
+    return not _unlike(entry, run, case)
+
+
 def changed_settings(entry: Entry, run: Run) -> bool:
     """Whether some case of a run has other settings than the entry's for the published size."""
-    return not _cases(run) or any(_unlike(entry, run, case) for case in _cases(run))
+    return not _cases(run) or not all(unchanged(entry, run, case) for case in _cases(run))
 
 
 def source(entry: Entry, run: Run, case: str) -> Source:
     """Return where a run's settings of a case come from: unless they are the entry's, from us."""
-    if run.size == "paper" and not _unlike(entry, run, case):
+    if run.size == "paper" and unchanged(entry, run, case):
         return entry.source(case)
     return Source(Origin.OURS, "not the entry's of the published size")
 
@@ -210,7 +215,7 @@ def missing(entry: Entry, runs: Iterable[Run]) -> list[str]:
     """Return the cases of the size "paper" that no run has with the entry's settings."""
     own = [run for run in runs if (run.experiment, run.size) == (entry.name, "paper")]
     cases = entry.cases["paper"]
-    return [case for case in cases if all(_unlike(entry, run, case) for run in own)]
+    return [case for case in cases if not any(unchanged(entry, run, case) for run in own)]
 
 
 def summary(entries: Iterable[Entry], runs: Iterable[Run]) -> str:

@@ -72,7 +72,6 @@ class Entry:
             are our choice. Only what the authors or another repository chose is held against the
             paper's numbers.
         variant_of: the entry whose numbers of the paper these are, which this one runs otherwise.
-        needs: what a run of the size "paper" asks for: data, time, a GPU.
         together: types of device on which one job takes all seeds of a case, batched; elsewhere
             there is one job for each seed.
     """
@@ -88,7 +87,6 @@ class Entry:
     together: tuple[str, ...] = ("cpu", "cuda")
     sources: Mapping[str, Source] = field(default_factory=dict)
     variant_of: str = ""
-    needs: str = ""
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
@@ -162,8 +160,23 @@ class Entry:
 
         Raises:
             ValueError: an unknown size, setting, case or device.
+            sweep.Busy: another program is running one of the jobs kept in the same folder.
         """
-        return self._plan(size, seeds, device, settings, cases, keep).run()
+        plan = self._plan(size, seeds, device, settings, cases, keep)
+        with sweep.held(plan.jobs):
+            return plan.run()
+
+    def unfinished(self, keep: Path, **arguments: Any) -> list[int]:
+        """Return the seeds of which some job has not finished, in the order of the seeds.
+
+        Args:
+            keep: folder of finished jobs.
+            arguments: see :meth:`record`.
+        """
+        jobs = self._plan(keep=keep, **arguments).jobs
+        return list(
+            dict.fromkeys(seed for job in jobs if not sweep.is_finished(job) for seed in job.seeds)
+        )
 
     def save(
         self,
@@ -180,12 +193,17 @@ class Entry:
                 :func:`gsutils.runs.sweep.checkpoints`.
             fresh: run again what has finished earlier.
             arguments: see :meth:`record`.
+
+        Raises:
+            ValueError, sweep.Busy: see :meth:`record`.
+            OSError: a folder cannot be written.
         """
         plan = self._plan(keep=keep or sweep.checkpoints(), **arguments)
-        if fresh:
+        with sweep.held(plan.jobs):
+            if fresh:
+                sweep.forget(plan.jobs)
+            path = records.save(plan.run(), out)
             sweep.forget(plan.jobs)
-        path = records.save(plan.run(), out)
-        sweep.forget(plan.jobs)
         return path
 
     def _chosen(

@@ -20,7 +20,7 @@ import platform
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
@@ -144,12 +144,19 @@ def save(run: Run, out: Path | None = None) -> Path:
 
     Raises:
         ValueError: the run does not keep to the schema.
+        OSError: it cannot be written; the message names the folder and the way out.
     """
     path = (Path(out) if out else folder()) / f"{run.name}.json"
     content = asdict(run)
     _validate(content)
     text = json.dumps(content, allow_nan=False, indent=1, sort_keys=True)
-    write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+    try:
+        write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
+    except OSError as error:
+        raise OSError(
+            f"no record can be written to {path.parent}: {error.strerror or error}. Make room "
+            "there, or name another folder with --out; what has finished is not run again"
+        ) from error
     return path
 
 
@@ -246,6 +253,13 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
     """
     files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
     return [read(path) for path in files]
+
+
+def of_case(runs: Iterable[Run], case: str) -> Run | None:
+    """Return the run with the most seeds among those that hold a case; None if none does."""
+    return max(
+        (run for run in runs if case in run.metrics), key=lambda run: len(run.seeds), default=None
+    )
 
 
 def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:

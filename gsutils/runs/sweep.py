@@ -9,7 +9,8 @@ calls chooses where they run, one after another by default:
 
 Where a job has a folder, its outcome is written there as soon as it has finished, and an outcome
 found there is taken as it is: a sweep that was killed goes on where it was. A job computes the same
-numbers wherever it runs, on one kind of device with the same versions and number of threads.
+numbers wherever it runs, on one kind of device with the same versions and number of threads. Two
+programs may run at once, but not the same job: see :func:`held`.
 
 >>> job = Job({"steps": 3}, "plain", (0, 1), torch.device("cpu"))
 >>> done = sweep(lambda job: Outcome({job.case: {"x": [7.0, 8.0]}}, {"name": "none"}), [job], "x")
@@ -24,7 +25,7 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, redirect_stderr
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stderr, suppress
 from dataclasses import asdict, dataclass, replace
 from io import TextIOBase
 from pathlib import Path
@@ -33,9 +34,11 @@ from typing import Any
 
 import pooch
 import torch
+from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
 import gsutils
+from gsutils.files import CheckpointsUnavailable, explained
 from gsutils.progress import track
 from gsutils.runs import records
 from gsutils.runs.jobs import Job, Outcome, merged
@@ -51,6 +54,10 @@ class Finished:
     outcome: Outcome
     seconds: float
     device: str
+
+
+class Busy(OSError):
+    """Another program is running a job; the message says which."""
 
 
 @dataclass(frozen=True)
@@ -142,8 +149,14 @@ def _work(
         records.check_metrics(outcome.metrics, job.seeds)
         finished = Finished(outcome, perf_counter() - start, device_name(job.device))
         if job.folder:
-            records.write(job.folder / FINISHED, json.dumps(asdict(finished)))
+            with explained(job.folder, CheckpointsUnavailable):
+                records.write(job.folder / FINISHED, json.dumps(asdict(finished)))
     return number, finished
+
+
+def is_finished(job: Job) -> bool:
+    """Return whether a job's outcome is kept, so that it would not be run again."""
+    return _read(job.file(FINISHED)) is not None
 
 
 def _fitting(function: Callable[[Job], Outcome], job: Job) -> Outcome:
@@ -192,18 +205,13 @@ def _spent_earlier(folder: Path | None) -> float:
     """Return the seconds of earlier attempts up to their last checkpoint, and begin another."""
     if folder is None:
         return 0.0
-    try:
+    with explained(folder, CheckpointsUnavailable):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OSError(
-            f"no checkpoints can be kept in {folder}: {error.strerror}. "
-            "Set GSUTILS_CHECKPOINTS to a folder that can be written."
-        ) from error
-    begun, spent = folder / BEGUN, 0.0
-    if begun.exists():
-        last = max(path.stat().st_mtime for path in folder.iterdir())
-        spent = float(begun.read_text() or 0) + last - begun.stat().st_mtime
-    records.write(begun, str(spent))
+        begun, spent = folder / BEGUN, 0.0
+        if begun.exists():
+            last = max(path.stat().st_mtime for path in folder.iterdir())
+            spent = float(begun.read_text() or 0) + last - begun.stat().st_mtime
+        records.write(begun, str(spent))
     return spent
 
 
@@ -218,6 +226,42 @@ def _unwatched() -> Iterator[None]:
 
     with redirect_stderr(Plain()):
         yield
+
+
+@contextmanager
+def held(jobs: Iterable[Job]) -> Iterator[None]:
+    """Keep other programs away from the folders of jobs, until the block or this process ends.
+
+    Raises:
+        Busy: another program holds one of them.
+        CheckpointsUnavailable: a folder cannot be written.
+    """
+    with ExitStack() as stack:
+        for job in jobs:
+            if job.folder and not stack.enter_context(_locked(job.folder)):
+                seeds = ", ".join(map(str, job.seeds))
+                raise Busy(
+                    f"another program is running {job.case}, seeds {seeds}: "
+                    "wait until it has ended, or stop it"
+                )
+        yield
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Lock a folder of checkpoints, and say whether it was free."""
+    lock = FileLock(f"{folder}.lock")
+    with explained(folder, CheckpointsUnavailable):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+    try:
+        yield lock.is_locked
+    finally:
+        if lock.is_locked:
+            with suppress(OSError):  # nobody ever waits for a lock, so that its file can go
+                Path(lock.lock_file).unlink()
+            lock.release()
 
 
 def forget(jobs: Iterable[Job]) -> None:

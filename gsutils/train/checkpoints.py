@@ -13,16 +13,22 @@ from typing import Any
 
 import torch
 
-from gsutils.files import atomic
+from gsutils.files import CheckpointsUnavailable, atomic, explained
 
 INTERVAL = 60.0  # seconds between two checkpoints
 
 
 def save(path: Path, content: dict[str, Any]) -> None:
-    """Write tensors, numbers, strings, lists and dicts of them; the folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path) as part:
-        torch.save(content, part)
+    """Write tensors, numbers, strings, lists and dicts of them; the folder is made if need be.
+
+    Raises:
+        CheckpointsUnavailable: the file cannot be written, for want of space or otherwise.
+    """
+    with explained(path, CheckpointsUnavailable):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    # PyTorch says of a full disk what it is only where Python writes the file
+    with atomic(path, CheckpointsUnavailable) as part, part.open("wb") as file:
+        torch.save(content, file)
 
 
 def of_seed(path: Path | None, seed: int) -> Path | None:
