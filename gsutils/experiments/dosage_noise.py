@@ -210,6 +210,6 @@ ENTRIES = {
         seeds={"quick": range(3), "paper": range(10)},
         run=train,
         paper={},
-        selection="none",
+        selection="oracle-test",
     ),
 }
