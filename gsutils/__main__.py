@@ -220,15 +220,18 @@ def _overview() -> list[str]:
 
 
 def _description(entry: Entry) -> list[str]:
-    """Return an entry's settings in both sizes, its cases and the paper's numbers."""
+    """Return an entry's settings in both sizes, where they come from, and the paper's numbers."""
     lines = [f"{entry.name}: {entry.title}", f"chapter: {entry.chapter}"]
     lines += [f"selection of hyper-parameters: {entry.selection}"]
     for size, settings in entry.settings.items():
         lines += [f"{size}:", f"  seeds: {', '.join(map(str, settings['seeds']))}"]
         lines += [f"  cases: {', '.join(settings['cases'])}", *_tree(settings["cases"], "  ")]
+    for source, cases in entry.by_source().items():
+        of = "all cases" if len(cases) == len(entry.cases["paper"]) else ", ".join(cases)
+        lines.append(f"settings of the size paper, {of}: {source}")
     for case, numbers in entry.paper.items():
-        for metric, (mean, std) in numbers.items():
-            lines.append(f"paper: {case}, {metric}: {mean}" + (f" ± {std}" if std else ""))
+        for metric, number in numbers.items():
+            lines.append(f"paper: {case}, {metric}: {number} {number.unit.symbol}")
     return lines
 
 

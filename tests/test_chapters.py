@@ -22,6 +22,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from gsutils import checks
 from gsutils.data import mnist
 from gsutils.experiments import ENTRIES
+from gsutils.runs.paper import Unit
 from tools.notebooks.syntax import EXTENSIONS, Directive
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
@@ -215,22 +216,16 @@ ANYWHERE = [
 
 def paper_numbers():
     """The paper's numbers as they may be quoted: "91.1", "91.1 ± 0.4", entropies."""
-    percents = [
-        (100 * mean, None if std is None else 100 * std)
+    numbers = [
+        number
         for entry in ENTRIES.values()
         for metrics in entry.paper.values()
-        for mean, std in metrics.values()
+        for number in metrics.values()
     ]
+    percents = [(100 * n.mean, None if n.std is None else 100 * n.std) for n in numbers]
     quoted = [f"{mean:.1f} ± {std:.1f}" for mean, std in percents if std is not None]
     quoted += [f"{mean:.1f}" for mean, _ in percents]
-    quoted += [
-        f"{mean:.2f}"
-        for entry in ENTRIES.values()
-        for metrics in entry.paper.values()
-        for name, (mean, _) in metrics.items()
-        if "entropy" in name
-    ]
-    return quoted
+    return quoted + [f"{number.mean:.2f}" for number in numbers if number.unit is Unit.NATS]
 
 
 def without(text, phrase):

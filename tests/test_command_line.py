@@ -15,6 +15,7 @@ from test_sweeps import entry, measured, outcome
 from gsutils.__main__ import main
 from gsutils.experiments import ENTRIES
 from gsutils.runs import records
+from gsutils.runs.paper import Number, Unit
 
 TINY = ["--seeds", "0", "--set", "steps=5", "--cases", "plain", "--device", "cpu"]
 
@@ -37,7 +38,7 @@ def demo(monkeypatch):
         done.append((job.case, *job.seeds))
         return outcome(job)
 
-    paper = {"a": {"x": (0.0, 0.1)}, "b": {"x": (0.0, None)}}
+    paper = {"a": {"x": Number(0.0, 0.1, Unit.NATS)}, "b": {"x": Number(0.0, unit=Unit.NATS)}}
     monkeypatch.setitem(ENTRIES, "demo", entry(run, paper=paper))
     return done, stop_at
 
@@ -66,11 +67,13 @@ def test_show_prints_both_sizes_the_cases_and_the_papers_numbers(capsys):
     shown = capsys.readouterr().out
     assert "quick:" in shown
     assert "paper:" in shown
-    assert "sd, test accuracy: 0.684 ± 0.012" in shown
+    assert "sd, test accuracy: 68.4 ± 1.2 %" in shown
+    assert "settings of the size paper, vrex: other repository: the defaults of REx's" in shown
     assert main(["show", "regularisers"]) == 0
     shown = capsys.readouterr().out
     assert "\n  weight decay.steps = 10000\n" in shown
     assert "\n  cases: plain, longer, weight decay," in shown
+    assert "settings of the size paper, all cases: authors' code: moon_fig_3.py" in shown
 
 
 # --- run ----------------------------------------------------------------------------------------
@@ -94,9 +97,9 @@ def test_run_ends_with_ours_beside_the_papers_and_a_verdict(demo, tmp_path, caps
     assert main(["run", "demo", "--size", "paper", "--seeds", "0:3", "--out", str(tmp_path)]) == 0
     header, a, b, *_, where = capsys.readouterr().out.splitlines()
     assert header.split() == ["case", "metric", "ours", "paper", "difference", "verdict"]
-    said = "a x 0.143 ± 0.14 0.00 ± 0.10 +0.14 not re-run as published: other data"
+    said = "a x 0.143 ± 0.143 nats 0.00 ± 0.10 +0.14 not judged: settings of our choice, other data"
     assert " ".join(a.split()) == said
-    assert b.split()[:6] == ["b", "x", "100", "±", "0.14", "0.00"]
+    assert b.split()[:7] == ["b", "x", "100.143", "±", "0.143", "nats", "0.00"]
     assert records.read(tmp_path / where.rsplit("/")[-1]).seeds == [0, 1, 2]
 
 

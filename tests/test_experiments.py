@@ -14,6 +14,7 @@ from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moon
 from gsutils.nets import MLP
 from gsutils.runs import records
 from gsutils.runs.case import changed, to_json
+from gsutils.runs.paper import Unit
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -70,7 +71,7 @@ def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
     for part, metrics in run.metrics.items():
         for metric, values in metrics.items():
             assert np.isfinite(values).all(), (part, metric)
-            if "accuracy" in metric:
+            if ENTRIES[name].unit(metric) is Unit.ACCURACY:
                 assert 0 <= values[0] <= 1
     assert run.data["name"]
     assert run.device.startswith("CPU")
@@ -88,9 +89,12 @@ def test_an_entry_is_whole(name):
         assert entry.settings[size]["seeds"]
     assert entry.selection in records.SELECTIONS
     for metrics in entry.paper.values():
-        for mean, std in metrics.values():
-            assert 0 <= mean <= 1
-            assert std is None or 0 <= std < 0.1
+        for number in metrics.values():
+            assert 0 <= number.mean <= 1
+            assert number.std is None or 0 <= number.std < 0.1
+            assert not number.repeats or not metrics[number.repeats].repeats
+    assert set(entry.sources) <= set(entry.cases["paper"])
+    assert not entry.variant_of or set(ENTRIES[entry.variant_of].paper) >= set(entry.paper)
 
 
 def test_the_size_comes_from_the_argument_then_the_environment_then_is_quick(monkeypatch):

@@ -1,5 +1,6 @@
 """What a page says of its book: version, commit, licence, number, cost."""
 
+import re
 import subprocess
 from types import SimpleNamespace
 
@@ -8,6 +9,9 @@ from conftest import ROOT
 from PIL import Image
 from sphinx.errors import ConfigError
 
+from gsutils.experiments import ENTRIES
+from gsutils.ledger.verdicts import summary
+from gsutils.runs import records
 from tools import identity
 from tools.identity import Provenance, footer, opening, provenance
 
@@ -95,6 +99,19 @@ def test_a_chapter_opens_with_number_question_and_cost(page, settings, body, exp
     app = SimpleNamespace(env=SimpleNamespace(metadata=metadata))
     identity.open_chapter(app, page, "page.html", context, None)
     assert context["body"] == expected
+
+
+def test_the_first_page_has_the_counts_of_the_stored_results_and_none_that_is_typed():
+    text = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    source = [text]
+    identity.count(None, "book/intro", source)
+    runs, _ = records.survey()
+    assert source[0] == text.replace("{{ ledger_summary }}", summary(ENTRIES.values(), runs))
+    assert re.search(r"Of the \d+ numbers that the paper prints, \d+ have been run here", source[0])
+    assert "numbers that the paper prints" not in text
+    other = ["# A page"]
+    identity.count(None, "book/a", other)
+    assert other == ["# A page"]
 
 
 def test_the_card_is_of_the_size_that_its_tags_tell():

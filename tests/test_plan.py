@@ -21,6 +21,7 @@ from gsutils.files import CheckpointsUnavailable, DataUnavailable
 from gsutils.ledger import lacking
 from gsutils.runs import plan, records, sweep
 from gsutils.runs.case import to_json
+from gsutils.runs.paper import Number, Origin, Source
 from gsutils.train import TrainingDiverged, checkpoints
 
 ALL = ["run", "all", "--size", "paper"]
@@ -472,10 +473,13 @@ def test_stored_times_on_the_same_kind_of_device_correct_the_estimates(monkeypat
 
 
 def test_seeds_together_are_one_batch_and_rows_are_the_papers_numbers():
-    paper = {"a": {"x": (0.0, None), "y": (0.0, None)}}
-    made = dataclasses.replace(DEMO, paper=paper, together=("cpu",))
+    numbers = {"x": Number(0.0), "y": Number(0.0), "z": Number(0.0, repeats="y")}
+    authors = {"a": Source(Origin.AUTHORS)}
+    made = dataclasses.replace(DEMO, paper={"a": numbers}, together=("cpu",), sources=authors)
     a, b = lacking.lacking([made], [], "cpu", jobs=4)
     assert (a.rows, b.rows, a.side_by_side) == (2, 1, None)
+    (ours, _) = lacking.lacking([dataclasses.replace(made, sources={})], [], "cpu")
+    assert ours.rows == 1  # no number is held against settings of our choice
     (apart, _) = lacking.lacking([DEMO], [], "cpu", jobs=4)
     assert apart.side_by_side == 4
 

@@ -7,6 +7,7 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
   to the next and the previous page. Figures keep their own count.
 - After a chapter's question stand what it costs to run, from its front matter, and the button
   that opens it in Colab.
+- Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence.
 
 >>> opening({"cpu": "a minute"}, "")
 '<p class="gs-opening"><span><b>To run</b> a minute</span></p>'
@@ -31,6 +32,7 @@ CARD_TEXT = (
     "Gradient Starvation, an executable book. Two moons of points, circles and triangles, and "
     "between them a boundary that hardly bends."
 )
+SUMMARY = "{{ ledger_summary }}"
 _CHAPTER = re.compile(r"(?:.*/)?0*(\d+)-[^/]+")
 _QUESTION = re.compile(r"<h1>(.*?</h1>\s*<p>.*?</p>)", re.DOTALL)
 
@@ -121,6 +123,18 @@ def set_addresses(app: Sphinx, config: Any) -> None:
     ]
 
 
+def count(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put the ledger's counts, from the stored results, into a page that asks for them."""
+    if SUMMARY not in source[0]:
+        return
+    from gsutils.experiments import ENTRIES
+    from gsutils.ledger import verdicts
+    from gsutils.runs import records
+
+    runs, _ = records.survey()
+    source[0] = source[0].replace(SUMMARY, verdicts.summary(ENTRIES.values(), runs))
+
+
 def number(app: Sphinx, doctree: nodes.document) -> None:
     """Put a chapter's number before its title where other pages name it."""
     name = app.env.docname
@@ -167,6 +181,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.setup_extension("sphinxext.opengraph")
     app.connect("config-inited", set_addresses, priority=900)
+    app.connect("source-read", count)
     app.connect("doctree-read", number, priority=900)
     app.connect("html-page-context", open_chapter, priority=950)
     app.connect("build-finished", describe_root, priority=900)

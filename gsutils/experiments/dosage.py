@@ -286,6 +286,5 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
-        as_published=False,
     ),
 }

@@ -211,6 +211,5 @@ ENTRIES = {
         run=train,
         paper={},
         selection="oracle-test",
-        as_published=False,
     ),
 }

@@ -22,6 +22,7 @@ import torch
 from gsutils import dual
 from gsutils.perturbation import coupling
 from gsutils.runs.entry import Entry, Rows
+from gsutils.runs.paper import Origin, Source
 from gsutils.seeding import check_seeds, stream
 
 
@@ -171,5 +172,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(CASES, Source(Origin.AUTHORS, "toy_fig_6.py")),
     ),
 }

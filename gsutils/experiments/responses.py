@@ -24,6 +24,7 @@ from gsutils import ntk
 from gsutils.experiments import two_moons
 from gsutils.nets import MLP
 from gsutils.runs.entry import Entry, Rows
+from gsutils.runs.paper import Origin, Source
 
 AUTHORS = (1, 6)  # eigenvectors of the authors' figure, counted from 0
 RECORDS = 50
@@ -178,5 +179,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(CASES, Source(Origin.AUTHORS, "moon_fig_2.py")),
     ),
 }

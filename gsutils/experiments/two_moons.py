@@ -23,6 +23,7 @@ from gsutils import train as training
 from gsutils.data import moons
 from gsutils.nets import MLP
 from gsutils.runs.entry import Entry, Rows
+from gsutils.runs.paper import Origin, Source
 from gsutils.seeding import check_seeds, stream
 
 
@@ -257,6 +258,7 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(_FIGURE1, Source(Origin.AUTHORS, "moon_fig_2.py")),
     ),
     "regularisers": Entry(
         name="regularisers",
@@ -270,5 +272,6 @@ ENTRIES = {
         run=train,
         paper={},
         selection="none",
+        sources=dict.fromkeys(_ALL, Source(Origin.AUTHORS, "moon_fig_3.py")),
     ),
 }

@@ -22,11 +22,11 @@ from time import perf_counter
 from typing import Any
 
 from gsutils.data import fetch, registry
-from gsutils.ledger.verdicts import HOW
+from gsutils.ledger.verdicts import unchanged
 from gsutils.runs import plan, records, sweep
-from gsutils.runs.case import to_json
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
+from gsutils.runs.paper import Origin
 from gsutils.runs.plan import SIZE, Task
 
 GROUPS = (
@@ -188,7 +188,7 @@ def lacking(
                     seeds,
                     ratio * effort.seconds(case, kind) if effort else math.inf,
                     side_by_side=None if kind in entry.together else jobs,
-                    rows=max(1, len(entry.paper.get(name, {}))),
+                    rows=_rows(entry, name),
                     group=_group(entry),
                     data=effort.data if effort else "",
                 )
@@ -203,7 +203,7 @@ def counts(entry: Entry, case: str, run: records.Run) -> bool:
         run.experiment == entry.name
         and run.size == SIZE
         and set(run.seeds) >= set(entry.seeds[SIZE])
-        and _same_settings(entry, case, run)
+        and unchanged(entry, run, case)
         and (effort is None or not effort.data or _published(run.data["name"]))
     )
 
@@ -231,9 +231,7 @@ def obtain(name: str) -> None:
 
 def _published(data: str) -> bool:
     """Whether data are a fetched original, or some of it: "MNIST, 3 against 8"."""
-    titles = {"MNIST", "CelebA", *(spec.title for spec in registry.CIFAR.values())}
-    parts = [part.removeprefix("CIFAR-2 of ").split(",")[0] for part in data.split(SEPARATOR)]
-    return set(parts) <= titles
+    return {part.split(",")[0] for part in data.split(SEPARATOR)} <= registry.PUBLISHED
 
 
 def _effort(entry: Entry, case: str) -> Effort | None:
@@ -245,15 +243,11 @@ def _group(entry: Entry) -> int:
     return next((i for i, names in enumerate(GROUPS) if entry.name in names), len(GROUPS))
 
 
-def _same_settings(entry: Entry, case: str, run: records.Run) -> bool:
-    """Whether a run has a case with the entry's settings, but for how to compute."""
-    stored = run.settings.get("cases", {}).get(case)
-    published = to_json(entry.cases[SIZE][case])
-    if not isinstance(stored, dict):
-        return False
-    return {k: v for k, v in stored.items() if k not in HOW} == {
-        k: v for k, v in published.items() if k not in HOW
-    }
+def _rows(entry: Entry, case: str) -> int:
+    """Return how many numbers of the paper a run of a case would be held against, at least 1."""
+    judged = entry.source(case).origin is not Origin.OURS
+    numbers = entry.paper.get(case, {}).values() if judged else ()
+    return max(1, sum(not number.repeats for number in numbers))
 
 
 def _ratio(entry: Entry, runs: Sequence[records.Run], kind: str) -> float:
@@ -263,7 +257,7 @@ def _ratio(entry: Entry, runs: Sequence[records.Run], kind: str) -> float:
         cases = run.settings.get("cases", {})
         alike = run.size == SIZE and run.device.startswith("CPU") == (kind == "cpu")
         if alike and all(
-            case in entry.cases[SIZE] and _same_settings(entry, case, run) for case in cases
+            case in entry.cases[SIZE] and unchanged(entry, run, case) for case in cases
         ):
             for case in cases:
                 effort = _effort(entry, case)

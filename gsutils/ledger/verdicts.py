@@ -1,101 +1,31 @@
-r"""The ledger's rows: every number of the paper beside what this book's stored runs measured.
+"""The ledger's rows: every number of the paper beside what this book's stored runs measured.
 
-A mean of n seeds is called **reproduced** when it differs from the paper's by at most
+Only runs of the published size, with unchanged settings that are the authors' or another
+repository's, the published data and at least 3 seeds are judged, as :mod:`gsutils.ledger.judge`
+says. The same measurement under two names counts once.
 
-.. math:: t_{0.975}(\nu) \sqrt{s^2 / n + s_p^2 / 10},
-
-where s and s_p are the two standard deviations over seeds (the paper's is of 10; 0 where it prints
-none) and ν is Welch and Satterthwaite's number of degrees of freedom, or, for accuracies, by at
-most one point. Numbers in other units may differ by half a unit of the second decimal on top,
-which is what their printing leaves open. Where chance alone explains more than five points, or
-0.05 in another unit, a difference within it is **undecided**. Only runs of the published size, with
-unchanged settings, the published data and at least 3 seeds are judged.
-
->>> verdict([0.70, 0.71, 0.72], (0.72, 0.01))
-'reproduced'
->>> verdict([0.600, 0.601, 0.602], (0.72, 0.01))
-'not reproduced'
->>> verdict([0.72, 0.72, 0.72], (0.72, 0.01), obstacles=["other data"])
-'not re-run as published: other data'
+>>> from gsutils.experiments import ENTRIES
+>>> counts([ENTRIES["table3"]], runs=[])[Status.NOT_RUN]
+7
 """
 
-import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
+from gsutils.data.registry import PUBLISHED
+from gsutils.ledger.judge import Difference, Status, Verdict, difference, judge
 from gsutils.runs import records
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
+from gsutils.runs.paper import Number, Origin, Source, Unit
 from gsutils.runs.records import Run
 from gsutils.text import minus, pm
 
-POINT = 0.01
-WIDE = 0.05  # a tolerance beyond which agreement says little
-ROUNDING = 0.005  # of numbers that are not accuracies, printed with two decimals
-PAPER_SEEDS = 10
-FEWEST_SEEDS = 3
 HOW = ("precision", "processes", "workers")  # settings that change no experiment
-# What the paper used, as the records call it: no re-encodings, no stand-ins, nothing unverified.
-PUBLISHED_DATA = frozenset(
-    {
-        "MNIST",
-        "CIFAR-2 of CIFAR-10",
-        "CIFAR-10",
-        "CIFAR-100",
-        "CelebA",
-        "two moons (generated)",
-        "two examples (given)",
-    }
-)
-
-
-def tolerance(values: Sequence[float], std: float | None) -> float:
-    """Return the largest difference of the means that chance explains, at the level of 5 %.
-
-    Args:
-        values: ours, one per seed, at least two.
-        std: the paper's, over 10 seeds; None where it prints none.
-    """
-    ours, theirs = np.var(values, ddof=1) / len(values), (std or 0.0) ** 2 / PAPER_SEEDS
-    if ours + theirs == 0:
-        return 0.0
-    inverse = ours**2 / (len(values) - 1) + theirs**2 / (PAPER_SEEDS - 1)
-    freedom = (ours + theirs) ** 2 / inverse
-    return float(stdtrit(freedom, 0.975) * math.sqrt(ours + theirs))
-
-
-def verdict(
-    values: Sequence[float],
-    paper: tuple[float, float | None],
-    accuracy: bool = True,
-    obstacles: Sequence[str] = (),
-) -> str:
-    """Return "reproduced", "not reproduced", "undecided: …" or "not re-run …".
-
-    Args:
-        values: ours, one per seed; none if there is no run.
-        paper: mean and standard deviation, or None in its place.
-        accuracy: whether the number is an accuracy, a fraction, or in another unit.
-        obstacles: what is not as in the paper, see :func:`obstacles`.
-    """
-    if not len(values):
-        return "not re-run"
-    if len(values) < FEWEST_SEEDS:
-        seeds = "one seed" if len(values) == 1 else f"{len(values)} seeds"
-        obstacles = [*obstacles, f"only {seeds}"]
-    if obstacles:
-        return f"not re-run as published: {', '.join(obstacles)}"
-    mean, std = paper
-    difference, chance = abs(float(np.mean(values)) - mean), tolerance(values, std)
-    close = max(chance, POINT) if accuracy else chance + ROUNDING
-    # A difference of exactly one point must not fail by a rounding error of floating point.
-    if difference > close + 1e-12:
-        return "not reproduced"
-    return "reproduced" if chance <= WIDE else "undecided: the seeds spread too widely"
 
 
 def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
@@ -108,16 +38,38 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
         found.append("quick size")
     elif why := _unlike(entry, run, case):
         found.append(why)
-    if not entry.as_published:
-        found.append("scaled down")
-    if not set(run.data["name"].split(SEPARATOR)) <= PUBLISHED_DATA:
+    if entry.source(case).origin is Origin.OURS:
+        found.append("settings of our choice")
+    if not set(run.data["name"].split(SEPARATOR)) <= PUBLISHED:
         found.append("other data")
     return found
 
 
+def unchanged(entry: Entry, run: Run, case: str) -> bool:
+    """Whether a run of the size "paper" has the entry's settings of a case, but for :data:`HOW`."""
+    return not _unlike(entry, run, case)
+
+
 def changed_settings(entry: Entry, run: Run) -> bool:
     """Whether some case of a run has other settings than the entry's for the published size."""
-    return not _cases(run) or any(_unlike(entry, run, case) for case in _cases(run))
+    return not _cases(run) or not all(unchanged(entry, run, case) for case in _cases(run))
+
+
+def source(entry: Entry, run: Run, case: str) -> Source:
+    """Return where a run's settings of a case come from: unless they are the entry's, from us."""
+    if run.size == "paper" and unchanged(entry, run, case):
+        return entry.source(case)
+    return Source(Origin.OURS, "not the entry's of the published size")
+
+
+def precision(run: Run, case: str) -> str:
+    """Return the precision of a case's matrix products in training: "float32" or "bfloat16".
+
+    A run that does not say what "auto" came to was in float32.
+    """
+    table = _cases(run).get(case)
+    chosen = table.get("precision") if isinstance(table, Mapping) else None
+    return chosen if chosen and chosen != "auto" else "float32"
 
 
 def _cases(run: Run) -> Mapping[str, Any]:
@@ -145,17 +97,17 @@ class Row:
         entry: the figure or table.
         case: of the entry.
         metric: what was measured.
-        paper: mean, and standard deviation or None.
+        number: the paper's.
         run: the stored run that ours comes from; None if there is none.
-        verdict: see :func:`verdict`.
+        verdict: see :func:`gsutils.ledger.judge.judge`.
     """
 
     entry: Entry
     case: str
     metric: str
-    paper: tuple[float, float | None]
+    number: Number
     run: Run | None
-    verdict: str
+    verdict: Verdict
 
     @property
     def values(self) -> list[float]:
@@ -163,49 +115,45 @@ class Row:
         return self.run.metrics[self.case][self.metric] if self.run else []
 
     @property
-    def shown_paper(self) -> str:
-        """The paper's number as it prints it: accuracies in %."""
-        mean, std = (_printed(self.metric, value) for value in self.paper)
-        return f"{mean} ± {std}" if std else mean
+    def difference(self) -> Difference | None:
+        """Ours minus the paper's if it is judged, see :func:`gsutils.ledger.judge.difference`."""
+        return difference(self.values, self.number) if self.verdict.status.judged else None
+
+    @property
+    def source(self) -> Source:
+        """See :func:`source`; the entry's if there is no run."""
+        return source(self.entry, self.run, self.case) if self.run else self.entry.source(self.case)
+
+    @property
+    def precision(self) -> str:
+        """See :func:`precision`; "–" if there is no run."""
+        return precision(self.run, self.case) if self.run else "–"
 
     @property
     def shown_ours(self) -> str:
-        """Our number: accuracies in %, others with three decimals; "–" if there is none."""
-        if not self.run:
-            return "–"
-        accuracy = "accuracy" in self.metric
-        return pm(self.values, ".1f" if accuracy else ".3f", 100 if accuracy else 1)
+        """Our number: accuracies in %, entropies with three decimals; "–" if there is none."""
+        return shown(self.values, self.number.unit) if self.run else "–"
 
     @property
-    def difference(self) -> str:
-        """Ours minus the paper's: accuracies in points."""
+    def shown_difference(self) -> str:
+        """Ours minus the paper's, accuracies in points, and the 90 % interval if it is judged."""
         if not self.values:
             return "–"
-        value = float(np.mean(self.values)) - self.paper[0]
-        return minus(f"{100 * value:+.1f}" if "accuracy" in self.metric else f"{value:+.2f}")
+        unit, found = self.number.unit, self.difference
+        ends = found.interval(0.90) if found else ()
+        value = float(np.mean(self.values)) - self.number.mean
+        form = "+.1f" if unit is Unit.ACCURACY else "+.2f"
+        first, *rest = (minus(format(unit.scale * v, form)) for v in (value, *ends))
+        return f"{first} [{', '.join(rest)}]" if rest else first
 
 
-def shown(metric: str, mean: float, std: float | None = None) -> str:
-    """Return "mean ± std" of a metric, the mean alone without a std; accuracies in %.
+def shown(values: Sequence[float], unit: Unit) -> str:
+    """Return "mean ± std" of values over seeds: accuracies in %, entropies in nats.
 
-    >>> shown("test accuracy", 0.684, 0.012), shown("entropy", 0.41234, 0.00123)
-    ('68.4 ± 1.2', '0.412 ± 0.0012')
+    >>> shown([0.68, 0.70], Unit.ACCURACY), shown([0.41], Unit.NATS)
+    ('69.0 ± 1.4', '0.410')
     """
-    if "accuracy" in metric:
-        texts = [f"{100 * mean:.1f}", "" if std is None else f"{100 * std:.1f}"]
-    else:
-        texts = [f"{mean:.3g}", "" if std is None else f"{std:.2g}"]
-    return texts[0] if std is None or math.isnan(std) else " ± ".join(texts)
-
-
-def _printed(metric: str, value: float | None) -> str:
-    """Return a number of the paper with the decimals that it has: 40.35, 95.2, 100.0; 0.41."""
-    if value is None:
-        return ""
-    if "accuracy" not in metric:
-        return f"{value:.2f}"
-    text = f"{100 * value:.2f}"
-    return text[:-1] if text.endswith("0") else text
+    return pm(values, ".1f" if unit is Unit.ACCURACY else ".3f", unit.scale)
 
 
 def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
@@ -222,15 +170,13 @@ def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
         runs = [run for size in entry.settings for run in records.load(entry.name, size)]
     own = [run for run in runs if run.experiment == entry.name]
     return [
-        _row(entry, case, metric, paper, own)
+        _row(entry, case, metric, number, own)
         for case, numbers in entry.paper.items()
-        for metric, paper in numbers.items()
+        for metric, number in numbers.items()
     ]
 
 
-def _row(
-    entry: Entry, case: str, metric: str, paper: tuple[float, float | None], runs: Sequence[Run]
-) -> Row:
+def _row(entry: Entry, case: str, metric: str, number: Number, runs: Sequence[Run]) -> Row:
     having = [run for run in runs if metric in run.metrics.get(case, {})]
     best = max(
         having,
@@ -243,8 +189,50 @@ def _row(
     )
     values = best.metrics[case][metric] if best else []
     against = obstacles(entry, best, case) if best else []
-    return Row(
-        entry, case, metric, paper, best, verdict(values, paper, "accuracy" in metric, against)
+    return Row(entry, case, metric, number, best, judge(values, number, against))
+
+
+def counts(entries: Iterable[Entry], runs: Iterable[Run]) -> Counter[Status]:
+    """Return how many of the paper's numbers have each status.
+
+    Each number counts once: not again under the name of the metric that it repeats, nor in an entry
+    that is a variant of another. What a variant has run is "not judged" instead of "not run".
+
+    Args:
+        entries: figures and tables.
+        runs: the stored runs.
+    """
+    runs = list(runs)
+    found: dict[tuple[str, str, str], Status] = {}
+    for row in (row for entry in entries for row in rows(entry, runs) if not row.number.repeats):
+        key = (row.entry.variant_of or row.entry.name, row.case, row.metric)
+        status, order = row.verdict.status, list(Status)
+        found[key] = min(status, found.get(key, status), key=order.index)
+    return Counter(found.values())
+
+
+def missing(entry: Entry, runs: Iterable[Run]) -> list[str]:
+    """Return the cases of the size "paper" that no run has with the entry's settings."""
+    own = [run for run in runs if (run.experiment, run.size) == (entry.name, "paper")]
+    cases = entry.cases["paper"]
+    return [case for case in cases if not any(unchanged(entry, run, case) for run in own)]
+
+
+def summary(entries: Iterable[Entry], runs: Iterable[Run]) -> str:
+    """Return the counts as a sentence.
+
+    >>> from gsutils.experiments import ENTRIES
+    >>> summary([ENTRIES["table3"]], runs=[])
+    'Of the 7 numbers that the paper prints, 0 have been run here, 0 of them as published.'
+    """
+    found = counts(entries, runs)
+    judged = {status: found[status] for status in Status if status.judged}
+    total, run = sum(found.values()), sum(found.values()) - found[Status.NOT_RUN]
+    came = ", ".join(f"{count} {status.value}" for status, count in judged.items())
+    return (
+        f"Of the {total} numbers that the paper prints, {run} have been run here, "
+        f"{sum(judged.values())} of them as published"
+        + (f": {came}." if any(judged.values()) else ".")
     )
 
 
@@ -253,10 +241,11 @@ def comparison(entry: Entry, run: Run) -> list[str]:
     known = {(row.case, row.metric): row for row in rows(entry, [run])}
     table = [["case", "metric", "ours", "paper", "difference", "verdict"]]
     for case, metrics in run.metrics.items():
-        for metric in metrics:
-            row = known.get((case, metric))
-            beside = [row.shown_paper, row.difference, row.verdict] if row else [""] * 3
-            table.append([case, metric, shown(metric, *run.summary(case, metric)), *beside])
+        for metric, values in metrics.items():
+            row, unit = known.get((case, metric)), entry.unit(metric)
+            beside = [str(row.number), row.shown_difference, row.verdict.text] if row else [""] * 3
+            ours = f"{shown(values, unit)} {unit.symbol}" if unit else _plain(values)
+            table.append([case, metric, ours, *beside])
     widths = [max(map(len, column)) for column in zip(*table)]
     aligned = [
         "  ".join(
@@ -268,10 +257,16 @@ def comparison(entry: Entry, run: Run) -> list[str]:
     count = len(run.seeds)
     return [
         *aligned,
-        "accuracies in %, their differences in points",
+        "the paper's numbers in the unit of ours, differences of accuracies in points",
         f"{run.data['name']}; {run.device}; {count} seed{'s' * (count > 1)}; "
         f"{duration(run.wall_time_s)}",
     ]
+
+
+def _plain(values: Sequence[float]) -> str:
+    """Return "mean ± std" of values whose unit is not declared, as the record has them."""
+    mean = f"{np.mean(values):.3g}"
+    return f"{mean} ± {np.std(values, ddof=1):.2g}" if len(values) > 1 else mean
 
 
 def duration(seconds: float) -> str:

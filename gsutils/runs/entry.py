@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,6 +17,7 @@ import torch
 from gsutils.runs import records, sweep
 from gsutils.runs.case import changed, to_json
 from gsutils.runs.jobs import SEPARATOR, Job, Outcome, merged
+from gsutils.runs.paper import OURS, Number, Source, Unit
 from gsutils.seeding import check_seeds
 
 SIZES = ("quick", "paper")
@@ -65,12 +66,14 @@ class Entry:
         cases: size -> name -> case, a frozen dataclass that holds every number of one training.
         seeds: size -> seeds.
         run: trains a case: ``run(case, seeds, device, checkpoint)``.
-        paper: case -> metric -> (mean, std or None), accuracies as fractions.
+        paper: case -> metric -> the number that the paper prints.
         selection: how the hyper-parameters were chosen.
+        sources: case -> where its settings of the size "paper" come from; those that are not named
+            are our choice. Only what the authors or another repository chose is held against the
+            paper's numbers.
+        variant_of: the entry whose numbers of the paper these are, which this one runs otherwise.
         together: types of device on which one job takes all seeds of a case, batched; elsewhere
             there is one job for each seed.
-        as_published: whether the size "paper" is the paper's experiment; a scaled-down variant of
-            one is never called reproduced.
     """
 
     name: str
@@ -79,15 +82,32 @@ class Entry:
     cases: Mapping[str, Mapping[str, Any]]
     seeds: Mapping[str, Sequence[int]]
     run: Callable[..., Any]
-    paper: Mapping[str, Mapping[str, tuple[float, float | None]]]
+    paper: Mapping[str, Mapping[str, Number]]
     selection: str
     together: tuple[str, ...] = ("cpu", "cuda")
-    as_published: bool = True
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    variant_of: str = ""
 
     @property
     def settings(self) -> dict[str, dict[str, Any]]:
         """Size -> the settings as a record holds them: "seeds", and the "cases" as tables."""
         return {size: _table(self.cases[size], self.seeds[size]) for size in self.cases}
+
+    def source(self, case: str) -> Source:
+        """Return where the settings of a case of the size "paper" come from."""
+        return self.sources.get(case, OURS)
+
+    def by_source(self) -> dict[Source, list[str]]:
+        """Return the cases of the size "paper" by where their settings come from."""
+        found: dict[Source, list[str]] = {}
+        for case in self.cases["paper"]:
+            found.setdefault(self.source(case), []).append(case)
+        return found
+
+    def unit(self, metric: str) -> Unit | None:
+        """Return the unit of a metric that the paper prints for some case, None for another."""
+        found = (numbers[metric].unit for numbers in self.paper.values() if metric in numbers)
+        return next(found, None)
 
     def train(
         self,

@@ -66,6 +66,7 @@ CORE = {
 }
 
 ALLOWED = [
+    "its 90 % interval",  # of the ledger's rule
     # Section 4.3: how often colour agrees with the label.
     "0.8 and 0.9 in the two training environments, 0.1 in the test environment",
     # A quarter of the labels is noise: three quarters is the most that shape can give.
