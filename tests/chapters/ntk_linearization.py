@@ -59,6 +59,7 @@ CORE = {
 }
 
 ALLOWED = [
+    "with weight decay 2e-4 in all three cases",  # of the authors' script
     "2e-4 in PyTorch's convention",  # the authors' weight decay, in both conventions
     r"\cdot 10^{-4} = 0.06",
 ]
