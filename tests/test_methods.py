@@ -217,7 +217,7 @@ def trained(name, runs, steps=50):
     batch = Batch(Y[runs], GROUP[runs])
     state = method.start(batch.y, groups=2)
     state = {k: v.double() for k, v in state.items()}
-    options = {"steps": steps, "optimizer": train.Adam(0.01)}
+    options = {"steps": steps, "optimizer": train.Adam(net.parameters(), 0.01)}
     history = train.fit(net, method, X[runs], batch=batch, state=state, **options)
     net.eval()
     return net(X[runs]).detach(), history["loss"]

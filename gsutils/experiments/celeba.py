@@ -183,7 +183,7 @@ def _train(
         model,
         value,
         steps=steps,
-        optimizer=_optimizer(case),
+        optimizer=_optimizer(case, model),
         measure=measure,
         record_at=range(0, steps + 1, len(order)),
         state=state,
@@ -192,11 +192,11 @@ def _train(
     )
 
 
-def _optimizer(case: Case) -> training.Adam | training.SGD:
+def _optimizer(case: Case, model: torch.nn.Module) -> torch.optim.Optimizer:
     if case.optimizer == "adam":
-        return training.Adam(case.lr, case.weight_decay)
+        return training.Adam(model.parameters(), case.lr, case.weight_decay)
     if case.optimizer == "sgd":
-        return training.SGD(case.lr, momentum=0.9, weight_decay=case.weight_decay)
+        return training.SGD(model.parameters(), case.lr, 0.9, case.weight_decay)
     raise ValueError(f"optimizer must be 'adam' or 'sgd', got {case.optimizer!r}")
 
 

@@ -204,7 +204,7 @@ def train(
         net,
         value,
         steps=case.head_start + case.steps,
-        optimizer=training.SGD(case.lr, weight_decay=case.weight_decay),
+        optimizer=training.SGD(net.parameters(), case.lr, weight_decay=case.weight_decay),
         measure=lambda model: _measured(model, population, case.method),
         record_at={*marks.tolist(), *early.tolist()},
         checkpoint=checkpoint,
