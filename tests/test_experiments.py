@@ -14,6 +14,7 @@ from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moon
 from gsutils.nets import MLP
 from gsutils.runs import records
 from gsutils.runs.case import changed, to_json
+from gsutils.runs.sweep import device_name
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -73,7 +74,7 @@ def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
             if "accuracy" in metric:
                 assert 0 <= values[0] <= 1
     assert run.data["name"]
-    assert run.device.startswith("CPU")
+    assert run.device == device_name(torch.device("cpu"))
     assert run.command.startswith(f"python -m gsutils run {name} --size quick")
     assert run.command.endswith("--seeds 3")
 
