@@ -162,16 +162,15 @@ def _train(
         name: HeldOut(split, device, case.workers)
         for name, split in zip(faces.SPLITS[1:], splits[1:])
     }
-    y, group = data.y.to(device), data.group.to(device)
-    state = case.method.start(y, len(faces.GROUPS))
+    examples = methods.Batch(data.y.to(device), data.group.to(device))
+    state = case.method.start(examples.y, len(faces.GROUPS))
     reduced = training.precision(device, case.precision) == "bfloat16"
 
     def value(step: int) -> Tensor:
         index = order(step).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = forward(batches(step))
-        batch = methods.Batch(y[index], group[index], index)
-        loss = case.method.loss(gathered(logits.float()), batch, step, state)
+        loss = case.method.loss(gathered(logits.float()), examples.take(index), step, state)
         return methods.objective(case.method, model, loss, step)
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:

@@ -144,12 +144,14 @@ class _Training:
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.state, self.checkpoint = state, checkpoint
+        self.parameters = list(model.parameters())
         self.kept: dict[str, list[Tensor]] = {}
         self.step, self.finished = 0, False
 
     def update(self, values: Tensor) -> None:
         """Differentiate the sum of the runs' losses and make one step."""
-        self.model.zero_grad()
+        for p in self.parameters:
+            p.grad = None
         values.sum().backward()
         self.optimizer.step()
         self.step += 1
