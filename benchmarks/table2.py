@@ -104,7 +104,7 @@ def ours_of(
         batch=task.batch,
         first_step=START,
         steps=count,
-        optimizer=train.Adam(case.lr),
+        optimizer=train.Adam(model.parameters(), case.lr),
         record_at=[],
         precision=precision,
     )

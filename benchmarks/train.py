@@ -31,12 +31,13 @@ def main() -> None:
     )
 
     def together() -> None:
+        net = MLP((2, 500, 1), range(options.runs)).to(device)
         train.fit(
-            MLP((2, 500, 1), range(options.runs)).to(device),
+            net,
             lambda logits, step: losses.logistic(logits, y),
             X,
             steps=options.steps,
-            optimizer=train.SGD(1e-2, momentum=0.9),
+            optimizer=train.SGD(net.parameters(), 1e-2, momentum=0.9),
             record_at=[],
         )
 

@@ -5,6 +5,9 @@ with K classes they are 0..K-1, int64, and logits (..., n, K). All losses are **
 n examples. The paper writes sums; both have the same minimiser for the same ``lam`` when the
 penalty is a mean as well (Eq. 17 divided by n).
 
+Shapes are always checked. ``check=False`` leaves out the look at the values of labels and λ, for
+those that have been looked at: a :class:`gsutils.methods.Batch` does so once.
+
 >>> import torch
 >>> logits, y = torch.tensor([2.0, -1.0]), torch.tensor([1.0, -1.0])
 >>> round(float(logistic(logits, y)), 4)
@@ -61,6 +64,7 @@ def spectral_decoupling(
     lam: PerClass,
     gamma: PerClass = 0.0,
     weight: Tensor | None = None,
+    check: bool = True,
 ) -> Tensor:
     r"""Return the penalty of spectral decoupling, to be added to the **mean** logistic loss.
 
@@ -73,6 +77,7 @@ def spectral_decoupling(
             one value per run.
         gamma: where the logits are pulled to; the same forms.
         weight: of each example in the mean, see :func:`mean`.
+        check: look at the values of ``y`` and ``lam``.
 
     Returns:
         (...).
@@ -82,7 +87,9 @@ def spectral_decoupling(
 
     Source: Eq. 17 divided by n; with ``gamma``, section 4.4.
     """
-    check_labels(logits, y)
+    check_labels(logits, y, check)
+    if check:
+        check_lam(lam)
     lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
     return mean(lam * (logits - gamma).square(), weight) / 2
 
@@ -119,15 +126,19 @@ def spectral_decoupling_softmax(logits: Tensor, lam: float) -> Tensor:
     return lam / 2 * logits.square().sum(-1).mean(-1)
 
 
-def example_losses(logits: Tensor, y: Tensor) -> Tensor:
+def example_losses(logits: Tensor, y: Tensor, check: bool = True) -> Tensor:
     """Return each example's loss, (..., n): logistic for labels -1/+1, softmax for int64 classes.
 
     Args:
         logits: (..., n), or (..., n, K) for classes.
         y: labels -1/+1 in floating point, or classes 0..K-1 in int64; (n,) or (..., n).
+        check: look at the values of ``y``.
+
+    Raises:
+        ValueError: shapes that do not match, labels other than -1/+1, or a class out of range.
     """
     if y.dtype != torch.int64:
-        check_labels(logits, y)
+        check_labels(logits, y, check)
         return softplus(-y * logits)
     classes = logits.shape[-1]
     if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
@@ -135,13 +146,15 @@ def example_losses(logits: Tensor, y: Tensor) -> Tensor:
             f"y must have the shape {tuple(logits.shape[:-1])} or {tuple(logits.shape[-2:-1])}, "
             f"got {tuple(y.shape)}"
         )
-    if not torch.compiler.is_compiling() and not 0 <= int(y.min()) <= int(y.max()) < classes:
-        raise ValueError(f"classes must be 0..{classes - 1}, got {int(y.min())}..{int(y.max())}")
+    if check and not torch.compiler.is_compiling():
+        check_classes(y, classes)
     chosen = y.expand(logits.shape[:-1])[..., None]
     return -torch.log_softmax(logits, -1).gather(-1, chosen)[..., 0]
 
 
-def generalised_cross_entropy(logits: Tensor, y: Tensor, q: float = 0.7) -> Tensor:
+def generalised_cross_entropy(
+    logits: Tensor, y: Tensor, q: float = 0.7, check: bool = True
+) -> Tensor:
     r"""Return the mean generalised cross-entropy, :math:`\frac1n\sum_i (1 - p_i^q)/q`.
 
     Here :math:`p_i = \sigma(y_i \hat y_i)` is the probability given to the label. Examples on
@@ -151,6 +164,7 @@ def generalised_cross_entropy(logits: Tensor, y: Tensor, q: float = 0.7) -> Tens
         logits: (..., n).
         y: labels -1/+1, (n,) or (..., n).
         q: in (0, 1]; towards 0 it is the logistic loss.
+        check: look at the values of ``y``.
 
     Returns:
         (...).
@@ -159,16 +173,17 @@ def generalised_cross_entropy(logits: Tensor, y: Tensor, q: float = 0.7) -> Tens
     """
     if not 0 < q <= 1:
         raise ValueError(f"q must lie in (0, 1], got {q}")
-    check_labels(logits, y)
+    check_labels(logits, y, check)
     return -torch.expm1(q * logsigmoid(y * logits)).mean(-1) / q
 
 
-def squared(logits: Tensor, y: Tensor) -> Tensor:
+def squared(logits: Tensor, y: Tensor, check: bool = True) -> Tensor:
     r"""Return half the mean squared distance, :math:`\frac1{2n} \sum_i (y_i - \hat y_i)^2`.
 
     Args:
         logits: (..., n).
         y: labels -1/+1, (n,) or (..., n).
+        check: look at the values of ``y``.
 
     Returns:
         (...).
@@ -176,11 +191,13 @@ def squared(logits: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that do not match, or labels other than -1/+1.
     """
-    check_labels(logits, y)
+    check_labels(logits, y, check)
     return (y - logits).square().mean(-1) / 2
 
 
-def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tensor:
+def irm_penalty(
+    logits: Tensor, y: Tensor, weight: Tensor | None = None, check: bool = True
+) -> Tensor:
     r"""Return IRMv1's penalty of one environment, in closed form.
 
     .. math:: \Big(\frac{d}{dw} \frac1n\sum_i \log(1 + e^{-y_i w \hat y_i})\Big|_{w=1}\Big)^2
@@ -190,20 +207,27 @@ def irm_penalty(logits: Tensor, y: Tensor, weight: Tensor | None = None) -> Tens
         logits: (..., n).
         y: labels -1/+1, (n,) or (..., n).
         weight: of each example in the mean, see :func:`mean`.
+        check: look at the values of ``y``.
 
     Returns:
         (...).
 
     Source: Arjovsky et al. 2019, IRMv1.
     """
-    check_labels(logits, y)
+    check_labels(logits, y, check)
     margins = y * logits
     slopes = -margins * torch.sigmoid(-margins)
     return mean(slopes, weight).square()
 
 
-def check_labels(logits: Tensor, y: Tensor) -> None:
-    """Raise a ValueError unless ``y`` holds -1/+1 and its shape goes with that of ``logits``."""
+def check_labels(logits: Tensor, y: Tensor, values: bool = True) -> None:
+    """Raise a ValueError unless ``y`` has a shape that goes with ``logits``, and holds -1/+1.
+
+    Args:
+        logits: (..., n).
+        y: labels, (n,) or (..., n).
+        values: look at what ``y`` holds, which waits for a GPU.
+    """
     if torch.compiler.is_compiling():
         return
     if y.shape not in (logits.shape, logits.shape[-1:]):
@@ -211,16 +235,30 @@ def check_labels(logits: Tensor, y: Tensor) -> None:
             f"y must have the shape of logits, {tuple(logits.shape)}, or of their last axis, "
             f"got {tuple(y.shape)}"
         )
+    if not values:
+        return
     right = (y == 1) | (y == -1)
     if y.dtype == torch.bool or not bool(right.all()):
         wrong = sorted(set((y if y.dtype == torch.bool else y[~right]).flatten().tolist()))[:3]
         raise ValueError(f"labels must be -1 or +1, got {wrong}; for labels 0/1 use 2 * y - 1")
 
 
-def check_lam(lam: float, name: str = "lam") -> None:
-    """Raise a ValueError unless ``lam`` is a finite number >= 0."""
-    if not 0 <= lam < float("inf"):
-        raise ValueError(f"{name} must be a finite number >= 0, got {lam}")
+def check_classes(y: Tensor, classes: int) -> None:
+    """Raise a ValueError unless ``y`` lies in 0..classes - 1."""
+    least, most = (int(value) for value in y.aminmax())
+    if not 0 <= least <= most < classes:
+        raise ValueError(f"classes must be 0..{classes - 1}, got {least}..{most}")
+
+
+def check_lam(lam: PerClass, name: str = "lam") -> None:
+    """Raise a ValueError unless ``lam``, a number or several, is finite and >= 0."""
+    if isinstance(lam, Tensor):
+        if torch.compiler.is_compiling():
+            return
+        lam = lam.flatten().tolist()
+    for one in lam if isinstance(lam, Sequence) else (lam,):
+        if not 0 <= one < float("inf"):
+            raise ValueError(f"{name} must be a finite number >= 0, got {one}")
 
 
 def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tensor | float:
@@ -231,20 +269,12 @@ def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tenso
                 f"{name} must have one value per run, shape {tuple(logits.shape[:-1])}, "
                 f"got {tuple(value.shape)}"
             )
-        if name == "lam" and not torch.compiler.is_compiling():
-            for one in value.flatten().tolist():
-                check_lam(one)
         return value[..., None]
     if isinstance(value, Sequence):
         if len(value) != 2:
             raise ValueError(f"{name} must be a number or a pair (class -1, class +1), got {value}")
         negative, positive = map(float, value)
-        if name == "lam":
-            check_lam(negative)
-            check_lam(positive)
         return torch.where(y > 0, logits.new_tensor(positive), logits.new_tensor(negative))
-    if name == "lam":
-        check_lam(float(value))
     return float(value)
 
 

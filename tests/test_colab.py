@@ -14,6 +14,8 @@ import torch
 from conftest import ROOT
 from packaging.requirements import Requirement
 
+from gsutils.page import runtime
+from gsutils.page.runtime import Device
 from tools import colab
 from tools.colab import __main__ as command
 from tools.colab import linked, report
@@ -206,8 +208,8 @@ def test_the_second_cell_says_which_device_there_is_and_that_the_size_is_quick(
     book = nbformat.read(path, as_version=4)
     exec([cell.source for cell in book.cells if cell.cell_type == "code"][1], {})
     said = capsys.readouterr().out
-    assert report.DEVICE.search(said)[1] == (gpu or f"CPU, {os.cpu_count()} cores")
-    assert report.SIZE.search(said)[1] == "quick"
+    device = Device("GPU", gpu) if gpu else Device("CPU", f"{os.cpu_count()} cores")
+    assert runtime.said(f"{said}more") == (device, "quick")
     wants_gpu = book.metadata.get("accelerator") == "GPU"
     assert ("Change runtime type" in said) == (wants_gpu and not gpu)
 
@@ -238,9 +240,9 @@ def test_a_run_is_held_to_the_contract(times, outputs, problem, tmp_path):
 
 
 def test_a_run_without_a_gpu_takes_the_quick_size():
-    run = report.Run("01-a", device="CPU, 2 cores", size="paper", figure=1.0, total=2.0)
+    run = report.Run("01-a", Device("CPU", "2 cores"), size="paper", figure=1.0, total=2.0)
     assert run.problems() == ["01-a runs the size 'paper' without a GPU, not 'quick'"]
-    assert report.Run("01-a", "Tesla T4", "paper", 1.0, 2.0).problems() == []
+    assert report.Run("01-a", Device("GPU", "Tesla T4"), "paper", 1.0, 2.0).problems() == []
 
 
 def test_the_report_shows_the_times_and_fails_with_a_problem(tmp_path, capsys):

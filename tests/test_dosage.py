@@ -233,7 +233,7 @@ def test_the_phases_follow_each_other_and_only_the_first_feature_agrees_in_the_h
 
 
 def seen_by(monkeypatch, module, case, seeds):
-    """Return what each step gives to the network and the method, and what the optimiser is."""
+    """Return what each step gives to the network and the method, and the optimiser's settings."""
     batches, labels, told = [], [], {}
     forward, loss, step = MLP.forward, type(case.method).loss, SGD.step
 
@@ -248,7 +248,7 @@ def seen_by(monkeypatch, module, case, seeds):
         return loss(self, logits, batch, number, state)
 
     def update(self, *arguments):
-        told["optimizer"] = self
+        (told["optimizer"],) = self.param_groups
         return step(self, *arguments)
 
     monkeypatch.setattr(MLP, "forward", inputs)
@@ -262,7 +262,7 @@ def seen_by(monkeypatch, module, case, seeds):
 def test_each_step_takes_the_next_examples_of_its_phase(monkeypatch):
     case = replace(UNEQUAL, steps=6, pool=200, batch=50, weight_decay=0.03, lr=0.07)
     trained, batches, labels, optimizer = seen_by(monkeypatch, dosage, case, [5, 2])
-    assert (optimizer.lr, optimizer.weight_decay) == (0.07, 0.03)
+    assert (optimizer["lr"], optimizer["weight_decay"]) == (0.07, 0.03)
     assert [number for number, _ in labels] == list(range(11))
     for run, seed in enumerate((5, 2)):
         early, usual, silent = dosage.prepare(case, seed)
@@ -350,7 +350,7 @@ def test_twins_share_the_first_inputs_and_new_examples_have_right_labels():
 def test_the_whole_noisy_sample_is_trained_on(monkeypatch):
     case = replace(NOISY, steps=2, weight_decay=0.03)
     _, batches, labels, optimizer = seen_by(monkeypatch, dosage_noise, case, [5, 2])
-    assert (optimizer.lr, optimizer.weight_decay) == (0.2, 0.03)
+    assert (optimizer["lr"], optimizer["weight_decay"]) == (0.2, 0.03)
     for run, seed in enumerate((5, 2)):
         expected = dosage_noise.prepare(case, seed)
         for X, (_, y) in zip(batches, labels, strict=True):

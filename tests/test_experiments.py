@@ -15,6 +15,7 @@ from gsutils.nets import MLP
 from gsutils.runs import records
 from gsutils.runs.case import changed, to_json
 from gsutils.runs.paper import Unit
+from gsutils.runs.sweep import device_name
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
@@ -74,7 +75,7 @@ def test_every_entry_runs_from_end_to_end_and_can_be_saved(name, tmp_path):
             if ENTRIES[name].unit(metric) is Unit.ACCURACY:
                 assert 0 <= values[0] <= 1
     assert run.data["name"]
-    assert run.device.startswith("CPU")
+    assert run.device == device_name(torch.device("cpu"))
     assert run.command.startswith(f"python -m gsutils run {name} --size quick")
     assert run.command.endswith("--seeds 3")
 

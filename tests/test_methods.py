@@ -235,7 +235,7 @@ def trained(name, runs, steps=50):
     batch = Batch(Y[runs], GROUP[runs])
     state = method.start(batch.y, groups=2)
     state = {k: v.double() for k, v in state.items()}
-    options = {"steps": steps, "optimizer": train.Adam(0.01)}
+    options = {"steps": steps, "optimizer": train.Adam(net.parameters(), 0.01)}
     history = train.fit(net, method, X[runs], batch=batch, state=state, **options)
     net.eval()
     return net(X[runs]).detach(), history["loss"]
@@ -262,3 +262,77 @@ def test_methods_refuse_a_negative_coefficient(kind):
     assert dataclasses.is_dataclass(kind)
     with pytest.raises(ValueError, match="l2 must be a finite number >= 0, got -1"):
         kind(l2=-1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"y": torch.tensor([0.0, 1.0])}, r"-1 or \+1, got \[0.0\]; for labels 0/1 use 2 \* y - 1"),
+        ({"y": torch.tensor([True, False])}, r"-1 or \+1, got \[False, True\]"),
+        ({"y": torch.tensor([-1, 1])}, r"classes must be >= 0, got -1; labels -1/\+1 are in float"),
+        ({"group": torch.tensor([0.0, 1.0])}, "group must be int64, got torch.float32"),
+        ({"group": torch.tensor([0, -1])}, "group must be >= 0, got -1"),
+        ({"group": torch.tensor([0, 1, 1])}, r"group .* each label, \(\.\.\., 2\), got \(3,\)"),
+        ({"index": torch.tensor([[0], [1]])}, r"index .* each label, \(\.\.\., 2\), got \(2, 1\)"),
+        ({"index": torch.tensor([0.0, 1.0])}, "index must be int64"),
+        ({"weight": torch.ones(3) / 3}, r"weight .* each label, \(\.\.\., 2\), got \(3,\)"),
+        ({"weight": torch.tensor([[0.5, 0.5], [1.0, 1.0]])}, "sum to 1 .* got sums from 1 to 2"),
+        ({"weight": torch.tensor([1.5, -0.5])}, "weight must be >= 0"),
+        ({"weight": torch.tensor([1.0, float("nan")])}, "weight must be >= 0"),
+    ],
+)
+def test_what_is_no_batch_is_refused_when_it_is_made(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Batch(**{"y": torch.tensor([1.0, -1.0])} | arguments)
+
+
+@pytest.mark.parametrize("index", [slice(3, 9), torch.tensor([4, 0, 4])])
+@pytest.mark.parametrize("y", [Y, Y[0], torch.arange(N) % 5])
+def test_a_part_of_a_batch_is_the_batch_of_the_part(y, index):
+    group = torch.arange(N) % 3
+    part, alone = Batch(y, group).take(index), Batch(y[..., index], group[index], index)
+    assert torch.equal(part.y, alone.y)
+    assert torch.equal(part.group, alone.group)
+    assert part.index is index
+
+
+def test_a_batch_with_weights_has_no_parts():
+    with pytest.raises(ValueError, match="trained on together, not in parts"):
+        Batch(Y, weight=torch.full((N,), 1 / N)).take(slice(3))
+
+
+@pytest.mark.parametrize("part", [False, True])
+def test_a_class_beyond_the_logits_is_refused(part):
+    batch = Batch(torch.arange(N) % 8)
+    with pytest.raises(ValueError, match=r"classes must be 0\.\.4, got 0\.\.7"):
+        ERM().loss(torch.zeros(N, 5), batch.take(slice(0, N)) if part else batch, 0, {})
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if name != "lff"])
+def test_labels_of_another_shape_than_the_logits_are_refused(name):
+    method = METHODS[name]()
+    with pytest.raises(ValueError, match="y must have the shape of logits"):
+        method.loss(LOGITS[:, :-1], BATCH, 0, method.start(Y, 2))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_training_does_not_look_at_the_labels_again(name, monkeypatch):
+    looked, check_labels = [], losses.check_labels
+
+    def check(logits, y, values=True):
+        looked.append(values)
+        return check_labels(logits, y, values)
+
+    monkeypatch.setattr(losses, "check_labels", check)
+    trained(name, (0, 1), steps=3)
+    assert looked[0]  # when the batch is made
+    assert len(looked) > 3
+    assert not any(looked[1:])
+
+
+@pytest.mark.parametrize("lam", [-1, (0.1, -1), torch.tensor([0.1, -1])])
+def test_spectral_decoupling_refuses_a_negative_penalty_when_it_is_made(lam):
+    with pytest.raises(ValueError, match="lam must be a finite number >= 0, got -1"):
+        SD(lam=lam)
+    with pytest.raises(ValueError, match="lam_before must be a finite number >= 0, got -1"):
+        SD(lam_before=-1)

@@ -307,12 +307,18 @@ def test_the_install_cell_leaves_colabs_libraries_alone(book, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("device", "gpu_hint", "time"), [("CPU, 2 cores", True, "40 s"), ("Tesla T4", False, "5 s")]
+    ("kind", "name", "gpu_hint", "time"),
+    [
+        ("CPU", "2 cores", True, "40 s"),
+        ("GPU", "Tesla T4", False, "5 s"),
+        ("GPU", "CPU. Expected time of a card's name", False, "5 s"),
+    ],
 )
-def test_the_device_cell_names_device_and_time(device, gpu_hint, time, monkeypatch):
+def test_the_device_cell_names_device_and_time(kind, name, gpu_hint, time, monkeypatch):
     monkeypatch.delenv("GSUTILS_SIZE", raising=False)
+    device = runtime.Device(kind, name)
     text = runtime.runtime_text("40 s", "5 s", wants_gpu=True, device=device)
-    assert f"Device: {device}. Expected time: {time}." in text
+    assert f"Device: {kind}, {name}. Expected time: {time}." in text
     assert ("Change runtime type" in text) == gpu_hint
     assert "Size: quick." in text
     monkeypatch.setenv("GSUTILS_SIZE", "paper")

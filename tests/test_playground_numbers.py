@@ -96,9 +96,8 @@ def trained(compute):
 
         rates = {"lr": settings["lr"], "weight_decay": settings["decay"]}
         adam = settings["optimizer"] == "adam"
-        optimizer = (
-            train.Adam(**rates) if adam else train.SGD(momentum=settings["momentum"], **rates)
-        )
+        rates |= {} if adam else {"momentum": settings["momentum"]}
+        optimizer = (train.Adam if adam else train.SGD)(model.parameters(), **rates)
         history = train.fit(model, loss, inputs, steps=200, optimizer=optimizer)
         ours = {"loss": history["loss"][-1, 0], "logits": model(inputs).detach().numpy()[0]}
         return theirs, ours, model, (X, y)

@@ -262,11 +262,11 @@ def test_a_training_that_was_stopped_in_its_middle_ends_bit_for_bit_the_same(tmp
     monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)
     example_losses, calls = losses.example_losses, []
 
-    def stopping(logits, y):
+    def stopping(logits, y, check):
         calls.append(None)
         if len(calls) == 8:
             raise KeyboardInterrupt
-        return example_losses(logits, y)
+        return example_losses(logits, y, check)
 
     monkeypatch.setattr(losses, "example_losses", stopping)
     with pytest.raises(KeyboardInterrupt):

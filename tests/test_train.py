@@ -4,6 +4,7 @@ import io
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -41,6 +42,19 @@ def loss(logits, step):
     )
 
 
+def train(net, make, loss=loss, X=X, **options):
+    """Train a network by an optimizer made of its parameters."""
+    return fit(net, loss, X, optimizer=make(net.parameters()), **options)
+
+
+def sgd(lr, momentum=0.0, **options):
+    return partial(SGD, lr=lr, momentum=momentum, **options)
+
+
+def adam(lr, **options):
+    return partial(Adam, lr=lr, **options)
+
+
 def assert_same_weights(net, other, run=0, tolerance=1e-10):
     alone = net.single(run)
     for mine, theirs in zip(alone.parameters(), other.parameters(), strict=True):
@@ -48,20 +62,12 @@ def assert_same_weights(net, other, run=0, tolerance=1e-10):
 
 
 PAIRS = [
-    (SGD(0.1), torch.optim.SGD, {"lr": 0.1}),
-    (SGD(0.05, 0.9), torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}),
-    (
-        SGD(0.05, 0.9, 0.02),
-        torch.optim.SGD,
-        {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.02},
-    ),
-    (Adam(0.01), torch.optim.Adam, {"lr": 0.01}),
-    (Adam(0.01, 0.1), torch.optim.Adam, {"lr": 0.01, "weight_decay": 0.1}),
-    (
-        Adam(0.01, betas=(0.5, 0.9), eps=1e-3),
-        torch.optim.Adam,
-        {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-3},
-    ),
+    (SGD, torch.optim.SGD, {"lr": 0.1}),
+    (SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9}),
+    (SGD, torch.optim.SGD, {"lr": 0.05, "momentum": 0.9, "weight_decay": 0.02}),
+    (Adam, torch.optim.Adam, {"lr": 0.01}),
+    (Adam, torch.optim.Adam, {"lr": 0.01, "weight_decay": 0.1}),
+    (Adam, torch.optim.Adam, {"lr": 0.01, "betas": (0.5, 0.9), "eps": 1e-3}),
 ]
 
 
@@ -69,7 +75,7 @@ PAIRS = [
 def test_the_optimizers_are_those_of_pytorch(mine, theirs, options):
     net, plain = network(seeds=(3,)), network(seeds=(3,))
     optimizer = theirs(plain.parameters(), **options)
-    fit(net, loss, X, steps=30, optimizer=mine)
+    train(net, partial(mine, **options), steps=30)
     for step in range(30):
         optimizer.zero_grad()
         loss(plain(X), step).sum().backward()
@@ -77,33 +83,51 @@ def test_the_optimizers_are_those_of_pytorch(mine, theirs, options):
     assert_same_weights(net, plain)
 
 
-@pytest.mark.parametrize("make", [lambda lr, wd: SGD(lr, 0.9, wd), Adam])
+def test_gradient_descent_without_weight_decay_is_pytorchs_to_the_last_digit():
+    nets = network(), network()
+    for net, kind in zip(nets, (SGD, torch.optim.SGD)):
+        train(net, partial(kind, lr=0.05, momentum=0.9), steps=30)
+    for mine, theirs in zip(*(net.parameters() for net in nets)):
+        assert torch.equal(mine, theirs)
+
+
+def test_an_optimizer_calls_a_closure_and_leaves_alone_what_has_no_gradient():
+    moved, still = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    optimizer = SGD([moved, still], lr=torch.tensor([0.5, 1.0]), weight_decay=0.1)
+
+    def closure():
+        (value := moved.sum()).backward()
+        return value
+
+    assert optimizer.step(closure).item() == 2
+    torch.testing.assert_close(moved.detach(), torch.tensor([0.45, -0.1]))
+    assert still.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("make", [partial(SGD, momentum=0.9), Adam])
 def test_learning_rate_and_weight_decay_may_differ_from_run_to_run(make):
     lr, decay = torch.tensor([0.01, 0.05, 0.002]), torch.tensor([0.0, 0.1, 0.5])
     net = network()
-    fit(net, loss, X, steps=20, optimizer=make(lr.double(), decay.double()))
+    train(net, partial(make, lr=lr.double(), weight_decay=decay.double()), steps=20)
     for run in range(3):
         alone = network(seeds=(run,))
-        optimizer = make(float(lr[run].double()), float(decay[run].double()))
-        fit(alone, loss, X, steps=20, optimizer=optimizer)
+        train(alone, partial(make, lr=float(lr[run]), weight_decay=float(decay[run])), steps=20)
         assert_same_weights(net, alone, run)
 
 
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"batch_norm": True}])
 def test_a_member_of_a_batch_trains_as_it_does_alone(options):
     net = network(**options)
-    together = fit(net, loss, X, steps=20, optimizer=SGD(0.1, 0.9))
+    together = train(net, sgd(0.1, 0.9), steps=20)
     for run in range(3):
         single = network(seeds=(run,), **options)
-        alone = fit(single, loss, X, steps=20, optimizer=SGD(0.1, 0.9))
+        alone = train(single, sgd(0.1, 0.9), steps=20)
         assert_same_weights(net, single, run)
         np.testing.assert_allclose(together["loss"][:, run], alone["loss"][:, 0], rtol=1e-9)
 
 
 def test_training_twice_gives_the_same_numbers():
-    one, two = (
-        fit(network(dropout=0.3), loss, X, steps=10, optimizer=Adam(0.01)) for _ in range(2)
-    )
+    one, two = (train(network(dropout=0.3), adam(0.01), steps=10) for _ in range(2))
     assert np.array_equal(one["loss"], two["loss"])
 
 
@@ -116,7 +140,7 @@ def test_the_history_holds_what_was_asked_for_at_the_steps_asked_for():
 
     net = network()
     before = loss(net(X), 0).detach().numpy()
-    history = fit(net, loss, X, steps=10, optimizer=SGD(0.1), measure=measure, record_at=[7, 0, 3])
+    history = train(net, sgd(0.1), steps=10, measure=measure, record_at=[7, 0, 3])
     assert history.steps.tolist() == [0, 3, 7, 10]
     assert {name: values.shape for name, values in history.metrics.items()} == {
         "loss": (4, 3),
@@ -141,7 +165,7 @@ def test_small_work_has_one_thread_and_large_work_has_all(monkeypatch):
 
     net = MLP((2, 500, 1), seeds=(0, 1))  # 4,002 weights
     for X in (torch.ones(1249, 2), torch.ones(1250, 2), chunks(torch.ones(1250, 2), 500)):
-        fit(net, watched, X, steps=1, optimizer=SGD(0.1))
+        train(net, sgd(0.1), watched, X, steps=1)
     assert seen == [1, 1, 7, 7, 7, 7]
     assert set_to == [7, 1, 7]
 
@@ -151,7 +175,7 @@ def test_the_number_of_threads_comes_back_after_a_failure(monkeypatch):
     monkeypatch.setattr(torch, "get_num_threads", lambda: set_to[-1])
     monkeypatch.setattr(torch, "set_num_threads", set_to.append)
     with pytest.raises(ValueError, match="steps"):
-        fit(network(), loss, X, steps=0, optimizer=SGD(0.1))
+        train(network(), sgd(0.1), steps=0)
     assert set_to == [7, 1, 7]
 
 
@@ -166,7 +190,7 @@ def test_threads_sleep_while_they_wait_unless_the_reader_chose_otherwise(asked, 
 
 
 def test_by_default_some_forty_steps_are_recorded_first_and_last_among_them():
-    steps = fit(network((0,)), loss, X, steps=300, optimizer=SGD(0.01)).steps
+    steps = train(network((0,)), sgd(0.01), steps=300).steps
     assert (steps[0], steps[-1]) == (0, 300)
     assert 20 < len(steps) < 50
     assert np.all(np.diff(steps) > 0)
@@ -180,22 +204,22 @@ def test_the_loss_is_told_the_step():
         told.append(step)
         return loss(logits, step)
 
-    fit(network((0,)), stepwise, X, steps=4, optimizer=SGD(0.01))
+    train(network((0,)), sgd(0.01), stepwise, steps=4)
     assert told == [0, 1, 2, 3, 4]
 
 
 def test_a_diverging_run_stops_with_its_number_and_its_step():
     net = network()
     with pytest.raises(TrainingDiverged, match=r"loss of run 1 is \S+ at step 25 .*lower the lear"):
-        fit(net, loss, X, steps=500, optimizer=SGD(torch.tensor([0.01, 1e30, 0.01]).double()))
+        train(net, sgd(torch.tensor([0.01, 1e30, 0.01]).double()), steps=500)
 
 
 def test_a_run_that_diverges_at_the_very_end_is_seen_too():
     net = network((0,))
     with pytest.raises(TrainingDiverged, match="run 0 is nan at step 3"):
-        fit(
-            net, lambda z, step: loss(z, step) * (float("nan") if step == 3 else 1), X, steps=3,
-            optimizer=SGD(0.01),
+        train(
+            net, sgd(0.01), lambda z, step: loss(z, step) * (float("nan") if step == 3 else 1),
+            steps=3,
         )  # fmt: skip
 
 
@@ -203,9 +227,7 @@ def test_bfloat16_products_stay_close_and_weights_stay_float32():
     histories = {}
     for name in ("float32", "bfloat16"):
         net = network().float()
-        histories[name] = fit(
-            net, loss, X.float(), steps=100, optimizer=SGD(0.1, 0.9), precision=name
-        )
+        histories[name] = train(net, sgd(0.1, 0.9), X=X.float(), steps=100, precision=name)
         assert {p.dtype for p in net.parameters()} == {torch.float32}
     plain, half = (histories[p]["loss"] for p in ("float32", "bfloat16"))
     np.testing.assert_allclose(plain, half, rtol=0.05)
@@ -220,17 +242,17 @@ def test_bfloat16_products_stay_close_and_weights_stay_float32():
         ({"precision": "float16"}, "precision must be in .*got 'float16'"),
         ({"record_at": [0, 11]}, r"record_at must lie in 0..10, got 0..11"),
         ({"record_at": [-1]}, r"got -1..10"),
-        ({"optimizer": SGD(-0.1)}, "lr must be finite and >= 0, got -0.1"),
-        ({"optimizer": SGD(float("nan"))}, "lr must be finite and >= 0, got nan"),
-        ({"optimizer": Adam(0.1, -1)}, "weight_decay must be finite and >= 0, got -1"),
-        ({"optimizer": Adam(torch.ones(2))}, r"lr must be a number or \(3,\).*got \(2,\)"),
+        ({"make": sgd(-0.1)}, "lr must be finite and >= 0, got -0.1"),
+        ({"make": sgd(float("nan"))}, "lr must be finite and >= 0, got nan"),
+        ({"make": adam(0.1, weight_decay=-1)}, "weight_decay must be finite and >= 0, got -1"),
+        ({"make": adam(torch.ones(2))}, r"lr must be a number or \(3,\).*got \(2,\)"),
+        ({"make": lambda _: SGD(network().parameters(), 0.1)}, "optimizer .* of another model"),
         ({"loss": lambda z, step: z.mean()}, r"one value per run, \(3,\), got \(\)"),
     ],
 )
 def test_wrong_arguments_are_refused(change, message):
-    arguments = {"loss": loss, "steps": 10, "optimizer": SGD(0.1)} | change
     with pytest.raises(ValueError, match=message):
-        fit(network(), arguments.pop("loss"), X, **arguments)
+        train(network(), **{"steps": 10, "make": sgd(0.1)} | change)
 
 
 def test_auto_is_cuda_where_there_is_one(monkeypatch):
@@ -259,9 +281,8 @@ def test_a_gpu_that_is_not_there_is_refused(device, monkeypatch):
 def test_cuda_gives_the_numbers_of_the_cpu():
     results = []
     for device in ("cpu", "cuda"):
-        history = fit(
-            network(dropout=0.2).to(device), loss, X.to(device), steps=20, optimizer=Adam(0.01)
-        )
+        net = network(dropout=0.2).to(device)
+        history = train(net, adam(0.01), X=X.to(device), steps=20)
         results.append(history["loss"])
     np.testing.assert_allclose(*results, rtol=1e-9)
 
@@ -274,14 +295,14 @@ class Terminal(io.StringIO):
 def test_progress_is_silent_when_nobody_watches(monkeypatch, capfd):
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
-    fit(network((0,)), loss, X, steps=5, optimizer=SGD(0.1))
+    train(network((0,)), sgd(0.1), steps=5)
     assert sys.stderr.getvalue() == ""
     assert capfd.readouterr() == ("", "")
 
 
 def test_progress_shows_in_a_terminal(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
-    fit(network((0,)), loss, X, steps=5, optimizer=SGD(0.1), title="two moons")
+    train(network((0,)), sgd(0.1), steps=5, title="two moons")
     assert "two moons" in sys.stderr.getvalue()
 
 
@@ -309,22 +330,24 @@ def killed_at(step, value):
     return until
 
 
-@pytest.mark.parametrize("optimizer", [SGD(0.1, 0.9), Adam(0.01)])
+RATES = torch.tensor([0.01, 0.05, 0.002]).double()
+
+
+@pytest.mark.parametrize("make", [sgd(0.1, 0.9), adam(0.01), adam(RATES)])
 @pytest.mark.parametrize("options", [{}, {"dropout": 0.4}, {"batch_norm": True}])
 def test_a_killed_training_goes_on_and_ends_bit_for_bit_where_it_would_have(
-    optimizer, options, tmp_path, monkeypatch
+    make, options, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(checkpoints, "INTERVAL", -1.0)  # after every step
     path = tmp_path / "training.pt"
     whole, cut = network(**options), network(**options)
-    arguments = {"steps": 12, "optimizer": optimizer}
-    measure = {"measure": lambda net: {"logits": net(X)}}
-    uninterrupted = fit(whole, loss, X, **arguments, **measure)
+    arguments = {"steps": 12, "measure": lambda net: {"logits": net(X)}}
+    uninterrupted = train(whole, make, **arguments)
     with pytest.raises(Killed):
-        fit(cut, killed_at(7, loss), X, **arguments, **measure, checkpoint=path)
+        train(cut, make, killed_at(7, loss), **arguments, checkpoint=path)
     for _ in range(2):  # going on, and reading what has finished
         again = network(**options)
-        resumed = fit(again, loss, X, **arguments, **measure, checkpoint=path)
+        resumed = train(again, make, **arguments, checkpoint=path)
         for name in ("loss", "logits"):
             assert np.array_equal(uninterrupted[name], resumed[name])
         for mine, theirs in zip(whole.parameters(), again.parameters()):
@@ -356,15 +379,24 @@ def test_optimizers_schedules_and_states_of_others_are_resumed_too(tmp_path, mon
 
 def test_a_checkpoint_of_another_training_is_refused(tmp_path):
     path = tmp_path / "training.pt"
-    fit(network(), loss, X, steps=3, optimizer=SGD(0.1), checkpoint=path)
-    for net, options in (
-        (network((0, 1)), {"steps": 3, "optimizer": SGD(0.1)}),
-        (network(), {"steps": 3, "optimizer": Adam(0.1)}),
-        (network(), {"steps": 2, "optimizer": SGD(0.1)}),
-        (network(), {"steps": 5, "optimizer": SGD(0.1)}),
+    train(network(), sgd(0.1), steps=3, checkpoint=path)
+    for net, make, steps, reason in (
+        (network((0, 1)), sgd(0.1), 3, ""),
+        (network(), adam(0.1), 3, "its optimizer is of another kind"),
+        (network(), sgd(0.1), 2, "it is at step 3, 2 were asked for"),
+        (network(), sgd(0.1), 5, "it is at step 3, 5 were asked for"),
     ):
-        with pytest.raises(ValueError, match=r"training\.pt is a checkpoint of another training"):
-            fit(net, loss, X, **options, checkpoint=path)
+        message = rf"(?s)training\.pt is a checkpoint of another training \(.*{reason}.*; delete it"
+        with pytest.raises(ValueError, match=message):
+            train(net, make, steps=steps, checkpoint=path)
+
+
+def test_a_checkpoint_of_an_older_version_is_refused(tmp_path):
+    path = tmp_path / "training.pt"
+    train(network(), sgd(0.1), steps=3, checkpoint=path)
+    checkpoints.save(path, checkpoints.load(path) | {"moments": []})  # as there once were
+    with pytest.raises(ValueError, match=r"\(it is of another version of the program\); delete it"):
+        train(network(), sgd(0.1), steps=3, checkpoint=path)
 
 
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
@@ -372,7 +404,7 @@ def test_a_damaged_checkpoint_is_refused_and_left_alone(content, tmp_path):
     path = tmp_path / "training.pt"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"is no checkpoint of a training; delete it"):
-        fit(network(), loss, X, steps=3, optimizer=SGD(0.1), checkpoint=path)
+        train(network(), sgd(0.1), steps=3, checkpoint=path)
     assert path.read_bytes() == content
 
 
@@ -383,7 +415,7 @@ def test_chunks_without_their_zero_inputs_train_as_the_whole_batch_does():
     assert [len(chunk.columns) for chunk in cut] == [3, 6, 3]
     nets = [MLP((6, 16, 1), (0, 1, 2)).double() for _ in range(2)]
     for net, X in zip(nets, (inputs, cut)):
-        fit(net, loss, X, steps=30, optimizer=Adam(0.01))
+        train(net, adam(0.01), X=X, steps=30)
     torch.testing.assert_close(nets[0](inputs), nets[1](inputs), rtol=1e-9, atol=1e-9)
     for mine, theirs in zip(nets[0].parameters(), nets[1].parameters()):
         torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-9)

@@ -104,7 +104,7 @@ def set_addresses(app: Sphinx, config: Any) -> None:
     """Tell the theme the footer, and sphinxext-opengraph where the book will stand."""
     root = Path(app.srcdir)
     try:
-        release.address(root)
+        online = notebooks.addresses(root)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     options = config.html_theme_options
@@ -112,7 +112,7 @@ def set_addresses(app: Sphinx, config: Any) -> None:
     own = options.get("extra_footer")  # of an edition
     options["extra_footer"] = own or footer(provenance(root), repository, branch)
     options["footer_content_items"] = ["extra-footer.html"]
-    config.ogp_site_url = notebooks.addresses(root).pages
+    config.ogp_site_url = online.pages
     config.ogp_image, config.ogp_image_alt = CARD, CARD_TEXT
     config.ogp_custom_meta_tags = [
         '<meta name="twitter:card" content="summary_large_image" />',

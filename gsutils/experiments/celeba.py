@@ -168,16 +168,15 @@ def _train(
         name: HeldOut(split, device, case.workers)
         for name, split in zip(faces.SPLITS[1:], splits[1:])
     }
-    y, group = data.y.to(device), data.group.to(device)
-    state = case.method.start(y, len(faces.GROUPS))
+    examples = methods.Batch(data.y.to(device), data.group.to(device))
+    state = case.method.start(examples.y, len(faces.GROUPS))
     reduced = training.precision(device, case.precision) == "bfloat16"
 
     def value(step: int) -> Tensor:
         index = order(step).to(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = forward(batches(step))
-        batch = methods.Batch(y[index], group[index], index)
-        loss = case.method.loss(gathered(logits.float()), batch, step, state)
+        loss = case.method.loss(gathered(logits.float()), examples.take(index), step, state)
         return methods.objective(case.method, model, loss, step)
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:
@@ -189,7 +188,7 @@ def _train(
         model,
         value,
         steps=steps,
-        optimizer=_optimizer(case),
+        optimizer=_optimizer(case, model),
         measure=measure,
         record_at=range(0, steps + 1, len(order)),
         state=state,
@@ -198,11 +197,11 @@ def _train(
     )
 
 
-def _optimizer(case: Case) -> training.Adam | training.SGD:
+def _optimizer(case: Case, model: torch.nn.Module) -> torch.optim.Optimizer:
     if case.optimizer == "adam":
-        return training.Adam(case.lr, case.weight_decay)
+        return training.Adam(model.parameters(), case.lr, case.weight_decay)
     if case.optimizer == "sgd":
-        return training.SGD(case.lr, momentum=0.9, weight_decay=case.weight_decay)
+        return training.SGD(model.parameters(), case.lr, 0.9, case.weight_decay)
     raise ValueError(f"optimizer must be 'adam' or 'sgd', got {case.optimizer!r}")
 
 

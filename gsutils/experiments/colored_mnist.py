@@ -153,7 +153,7 @@ def train(
             state=state,
             first_step=first,
             steps=last - first,
-            optimizer=training.Adam(case.lr),
+            optimizer=training.Adam(model.parameters(), case.lr),
             measure=task.measure,
             record_at=[step - first for step in records if first <= step < last],
             precision=training.precision(where, case.precision),

@@ -187,15 +187,17 @@ def train(
     phases = []
     for runs in zip(*(prepare(case, seed) for seed in seeds)):
         X, y = (np.stack([getattr(phase, part) for phase in runs]) for part in "Xy")
-        phases.append((runs[0].since, _tensor(X, where), _tensor(y, where)))
+        phases.append((runs[0].since, _tensor(X, where), methods.Batch(_tensor(y, where))))
     population = Population.of_blocks(case.reliability, case.strengths).to(where)
     net = MLP((2 * len(case.strengths), case.hidden, 1), seeds).to(where)
 
     def value(step: int) -> Tensor:
-        X, y = next((X, y) for since, X, y in reversed(phases) if step >= since + case.head_start)
+        X, batch = next(
+            (X, b) for since, X, b in reversed(phases) if step >= since + case.head_start
+        )
         start = step * case.batch % case.pool
         rows = slice(start, start + case.batch)
-        loss = case.method.loss(net(X[:, rows]), methods.Batch(y[:, rows]), step, {})
+        loss = case.method.loss(net(X[:, rows]), batch.take(rows), step, {})
         return methods.objective(case.method, net, loss, step)
 
     marks = np.linspace(0, case.steps, case.records + 1).round().astype(int) + case.head_start
@@ -204,7 +206,7 @@ def train(
         net,
         value,
         steps=case.head_start + case.steps,
-        optimizer=training.SGD(case.lr, weight_decay=case.weight_decay),
+        optimizer=training.SGD(net.parameters(), case.lr, weight_decay=case.weight_decay),
         measure=lambda model: _measured(model, population, case.method),
         record_at={*marks.tolist(), *early.tolist()},
         checkpoint=checkpoint,

@@ -171,13 +171,14 @@ def train(
             "memory wrong": _mean(memory, wrong),
         }
 
+    net = MLP((2 + case.private, case.hidden, 1), seeds).to(where)
     history = training.fit(
-        MLP((2 + case.private, case.hidden, 1), seeds).to(where),
+        net,
         case.method,
         X,
         batch=methods.Batch(y),
         steps=case.steps,
-        optimizer=training.SGD(case.lr, weight_decay=case.weight_decay),
+        optimizer=training.SGD(net.parameters(), case.lr, weight_decay=case.weight_decay),
         measure=measure,
         record_at={0} | set(np.geomspace(1, case.steps, case.records).astype(int)),
         checkpoint=checkpoint,

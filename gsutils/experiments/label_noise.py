@@ -217,7 +217,7 @@ def train(
         X,
         batch=methods.Batch(y),
         steps=case.steps,
-        optimizer=training.Adam(case.lr, weight_decay=decay / X.shape[1]),
+        optimizer=training.Adam(model.parameters(), case.lr, decay / X.shape[1]),
         measure=measure,
         record_at=np.unique(np.geomspace(first, case.steps, case.records).astype(int)).tolist(),
         checkpoint=checkpoint,

@@ -206,15 +206,16 @@ def train(
     model: nn.Module = MLP(widths, seeds)
     if method.networks == 2:
         model = Pair(MLP(widths, seeds, role="weights of the biased network"), model)
+    model.to(where)
     group = tensor(run.group for run in runs)
     history = training.fit(
-        model.to(where),
+        model,
         method,
         X,
         batch=methods.Batch(y, group),
         state=method.start(y, groups=2),
         steps=case.steps,
-        optimizer=training.Adam(case.lr),
+        optimizer=training.Adam(model.parameters(), case.lr),
         measure=lambda net: {k: evaluate.accuracy(net(x), t) for k, (x, t) in sets.items()},
         record_at=[0, *np.geomspace(min(5, case.steps), case.steps, 10).astype(int)],
         checkpoint=checkpoint,

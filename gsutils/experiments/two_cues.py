@@ -271,6 +271,7 @@ def train(
         start.biases[-1].zero_()
     model = start.copies(len(case.cells)).to(where)
     strength = np.array([ratio for ratio, _ in case.cells]).repeat(len(seeds))
+    rates = tensor(case.lr / (1 + strength**2))  # keeps strong cues stable
 
     def measure(net: torch.nn.Module) -> dict[str, Tensor]:
         right = (1 + torch.sign(net(X)) * y) / 2
@@ -283,7 +284,7 @@ def train(
         X,
         batch=methods.Batch(y, weight=weight),
         steps=case.steps,
-        optimizer=training.SGD(tensor(case.lr / (1 + strength**2))),  # keeps strong cues stable
+        optimizer=training.SGD(model.parameters(), rates),
         measure=measure,
         record_at=(case.switch + record_at).tolist(),
         checkpoint=checkpoint,

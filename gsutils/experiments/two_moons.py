@@ -180,6 +180,7 @@ def train(
     inputs = torch.from_numpy(X).float().to(where)
     labels = torch.from_numpy(y).float().to(where)
     model = MLP((2, *case.hidden, 1), seeds, batch_norm=case.batch_norm, dropout=case.dropout)
+    model.to(where)
 
     def measure(net: torch.nn.Module) -> dict[str, torch.Tensor]:
         logits = net(inputs)
@@ -187,12 +188,12 @@ def train(
 
     every = max(1, case.steps // 10)
     history = training.fit(
-        model.to(where),
+        model,
         case.method,
         inputs,
         batch=methods.Batch(labels),
         steps=case.steps,
-        optimizer=_optimizer(case),
+        optimizer=_optimizer(case, model),
         measure=measure,
         record_at=range(0, case.steps, every) if record_at is None else record_at,
         checkpoint=checkpoint,
@@ -222,11 +223,11 @@ def _distances(model: MLP, X: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.stack([distance(run) for run in range(model.runs)])
 
 
-def _optimizer(case: Case) -> training.SGD | training.Adam:
+def _optimizer(case: Case, model: MLP) -> torch.optim.Optimizer:
     if case.optimizer == "sgd":
-        return training.SGD(case.lr, momentum=0.9, weight_decay=case.weight_decay)
+        return training.SGD(model.parameters(), case.lr, 0.9, case.weight_decay)
     if case.optimizer == "adam":
-        return training.Adam(case.lr, weight_decay=case.weight_decay)
+        return training.Adam(model.parameters(), case.lr, case.weight_decay)
     raise ValueError(f"optimizer must be 'sgd' or 'adam', got {case.optimizer!r}")
 
 

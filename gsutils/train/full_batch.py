@@ -2,10 +2,10 @@ r"""Training on the full batch, by a method or by a loss of one's own.
 
 >>> import torch
 >>> from gsutils import methods, nets
->>> from gsutils.train import SGD
 >>> X, y = torch.tensor([[-1.0], [1.0]]), torch.tensor([-1.0, 1.0])
 >>> net = nets.MLP((1, 8, 1), seeds=range(2))
->>> history = fit(net, methods.ERM(), X, batch=methods.Batch(y), steps=50, optimizer=SGD(lr=0.5))
+>>> optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
+>>> history = fit(net, methods.ERM(), X, batch=methods.Batch(y), steps=50, optimizer=optimizer)
 >>> bool((history["loss"][-1] < history["loss"][0]).all())
 True
 """

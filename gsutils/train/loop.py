@@ -4,12 +4,13 @@ The runs of a model (see :mod:`gsutils.nets`) share nothing but the program: the
 losses is differentiated once, and learning rate and weight decay may differ from run to run.
 
 >>> net = nn.Linear(1, 1)
->>> history = minimise(net, lambda step: net.weight.square().sum(), steps=9, optimizer=SGD(lr=0.1))
+>>> optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+>>> history = minimise(net, lambda step: net.weight.square().sum(), steps=9, optimizer=optimizer)
 >>> bool(history["loss"][-1] < history["loss"][0])
 True
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -21,7 +22,6 @@ from torch import Tensor, nn
 
 from gsutils.progress import track
 from gsutils.train import checkpoints
-from gsutils.train.optimizers import SGD, Adam, Optimizer
 
 CHECK_EVERY = 25  # steps between two looks at whether the losses are finite
 
@@ -50,7 +50,7 @@ def minimise(
     value: Value,
     *,
     steps: int,
-    optimizer: Optimizer,
+    optimizer: torch.optim.Optimizer,
     schedule: torch.optim.lr_scheduler.LRScheduler | None = None,
     measure: Measure | None = None,
     record_at: Iterable[int] | None = None,
@@ -65,9 +65,9 @@ def minimise(
         value: maps a step, 0 to ``steps``, to the loss at the present parameters: one per run,
             (runs,), or a scalar. It must depend on the step and on ``state`` alone.
         steps: the number of updates, >= 1.
-        optimizer: :class:`SGD` or :class:`Adam` of this package, whose rates may differ from run
-            to run, or one of ``torch.optim`` that holds the model's parameters.
-        schedule: of the rates of a ``torch.optim`` optimizer; stepped after every update.
+        optimizer: of the model's parameters, new: one of ``torch.optim``, or
+            :class:`gsutils.train.SGD` or ``Adam``, whose rates may differ from run to run.
+        schedule: of the optimizer's rates; stepped after every update.
         measure: maps the model to named metrics, each (runs, ...); called in evaluation mode.
         record_at: steps at which to record, 0 (before training) to ``steps``; default: some 40,
             denser at the beginning. ``steps`` is always recorded.
@@ -86,6 +86,10 @@ def minimise(
     """
     if steps < 1:
         raise ValueError(f"steps must be >= 1, got {steps}")
+    if {p for group in optimizer.param_groups for p in group["params"]}.isdisjoint(
+        model.parameters()
+    ):
+        raise ValueError("optimizer must be made of model.parameters(), got that of another model")
     records = _records(steps, record_at)
     run = _Training(model, optimizer, schedule, state or {}, checkpoint)
     run.resume(steps)
@@ -133,7 +137,7 @@ class _Training:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: Optimizer,
+        optimizer: torch.optim.Optimizer,
         schedule: torch.optim.lr_scheduler.LRScheduler | None,
         state: Mapping[str, Tensor],
         checkpoint: Path | None,
@@ -141,9 +145,6 @@ class _Training:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.state, self.checkpoint = state, checkpoint
         self.parameters = list(model.parameters())
-        self.moments = (
-            optimizer.start(self.parameters) if isinstance(optimizer, (SGD, Adam)) else []
-        )
         self.kept: dict[str, list[Tensor]] = {}
         self.step, self.finished = 0, False
 
@@ -152,52 +153,46 @@ class _Training:
         for p in self.parameters:
             p.grad = None
         values.sum().backward()
+        self.optimizer.step()
         self.step += 1
-        if isinstance(self.optimizer, torch.optim.Optimizer):
-            self.optimizer.step()
-        else:
-            gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
-            with torch.no_grad():
-                self.optimizer.step(self.parameters, gradients, self.moments, self.step)
         if self.schedule:
             self.schedule.step()
+
+    def content(self) -> dict[str, Any]:
+        """Return what a checkpoint holds."""
+        return {
+            "step": self.step,
+            "finished": self.finished,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict() if self.schedule else {},
+            "state": dict(self.state),
+            "kept": self.kept,
+        }
 
     def save(self) -> None:
         """Write the checkpoint."""
         assert self.checkpoint is not None
-        optimizer, schedule = self.optimizer, self.schedule
-        checkpoints.save(
-            self.checkpoint,
-            {
-                "step": self.step,
-                "finished": self.finished,
-                "model": self.model.state_dict(),
-                "moments": self.moments,
-                "optimizer": optimizer.state_dict()
-                if isinstance(optimizer, torch.optim.Optimizer)
-                else {},
-                "schedule": schedule.state_dict() if schedule else {},
-                "state": dict(self.state),
-                "kept": self.kept,
-            },
-        )
+        checkpoints.save(self.checkpoint, self.content())
 
     def resume(self, steps: int) -> None:
         """Take over the checkpoint, where there is one."""
         found = checkpoints.load(self.checkpoint) if self.checkpoint else None
         if not found:
             return
+        mine = self.content()
         try:
+            if found.keys() != mine.keys():
+                raise ValueError("it is of another version of the program")
             if found["step"] > steps or (found["finished"] and found["step"] < steps):
                 raise ValueError(f"it is at step {found['step']}, {steps} were asked for")
+            if _names(found["optimizer"]) != _names(mine["optimizer"]):
+                raise ValueError("its optimizer is of another kind")
             self.model.load_state_dict(found["model"])
             with torch.no_grad():
-                for mine, theirs in zip(_flat(self.moments), _flat(found["moments"]), strict=True):
-                    mine.copy_(theirs)
                 for name, tensor in self.state.items():
                     tensor.copy_(found["state"][name])
-            if isinstance(self.optimizer, torch.optim.Optimizer):
-                self.optimizer.load_state_dict(found["optimizer"])
+            self.optimizer.load_state_dict(found["optimizer"])
             if self.schedule:
                 self.schedule.load_state_dict(found["schedule"])
             self.step, self.finished, self.kept = found["step"], found["finished"], found["kept"]
@@ -208,8 +203,9 @@ class _Training:
             ) from error
 
 
-def _flat(moments: Sequence[Any]) -> list[Tensor]:
-    return [t for item in moments for t in ([item] if isinstance(item, Tensor) else item)]
+def _names(optimizer: dict[str, Any]) -> list[set[str]]:
+    """Return what the settings of an optimizer's groups are called: PyTorch checks their number."""
+    return [set(group) for group in optimizer["param_groups"]]
 
 
 def _records(steps: int, record_at: Iterable[int] | None) -> set[int]:

@@ -188,15 +188,15 @@ def fit_images(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, lr, steps, pct_start=warmup, anneal_strategy="linear", cycle_momentum=False
     )
-    state = method.start(data.y)
+    state, examples = method.start(data.y), methods.Batch(data.y)
     forward = torch.compile(model) if compiled else model
 
     def value(step: int) -> Tensor:
         batch = data(step)
         with torch.autocast(batch.X.device.type, torch.bfloat16, precision == "bfloat16"):
             logits = forward(batch.X)
-        of = methods.Batch(batch.y, index=batch.index)
-        return methods.objective(method, model, method.loss(logits.float(), of, step, state), step)
+        loss = method.loss(logits.float(), examples.take(batch.index), step, state)
+        return methods.objective(method, model, loss, step)
 
     every = (record_every or epochs) * len(data)
     return minimise(

@@ -1,92 +1,127 @@
 """Gradient descent and Adam with a value of every rate for each run of the leading axis.
 
-``torch.optim`` takes one learning rate for a tensor, here every slice may have its own.
+``torch.optim`` takes one learning rate for a tensor, here every slice may have its own. Both are
+``torch.optim.Optimizer``, used as those of PyTorch are.
 
->>> import torch
->>> w = torch.ones(2, 3)
->>> SGD(lr=torch.tensor([0.0, 1.0])).step([w], [torch.ones(2, 3)], [torch.zeros(2, 3)], 1)
+>>> w = nn.Parameter(torch.ones(2, 3))
+>>> optimizer = SGD([w], lr=torch.tensor([0.0, 1.0]))
+>>> w.sum().backward()
+>>> optimizer.step()
 >>> w.mean(1).tolist()
 [1.0, 0.0]
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 PerRun = float | Tensor
 
 
-@dataclass(frozen=True)
-class SGD:
+class _Optimizer(torch.optim.Optimizer):
+    """One update for each parameter; learning rate and weight decay are checked when it is made."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], **settings: Any) -> None:
+        super().__init__(parameters, settings)
+        for group in self.param_groups:
+            for name in ("lr", "weight_decay"):
+                _check_rate(name, group[name], group["params"])
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update the parameters that have a gradient; return what ``closure`` returns, if given."""
+        loss = closure() if closure else None
+        with torch.no_grad():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        gradient = _decayed(p.grad, p, group["weight_decay"])
+                        self._update(p, gradient, self.state[p], group)
+        return loss
+
+    def _update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+class SGD(_Optimizer):
     """Gradient descent with momentum, PyTorch's update; a value per run where a tensor is given.
 
     ``weight_decay`` adds ``weight_decay * w`` to the gradient of the mean loss: it is λ/n of
-    Eq. 5, not λ.
+    Eq. 5, not λ. Without it the numbers are those of ``torch.optim.SGD``; with it they may differ
+    in the last digit, as PyTorch multiplies and adds with one rounding.
+
+    Args:
+        parameters: each (runs, ...) where a rate has a value per run.
+        lr: learning rate >= 0, a number or (runs,).
+        momentum: of the velocity, in [0, 1).
+        weight_decay: >= 0, a number or (runs,).
+
+    Raises:
+        ValueError: a rate out of range, or not one per run.
     """
 
-    lr: PerRun
-    momentum: float = 0.0
-    weight_decay: PerRun = 0.0
-
-    def start(self, parameters: Sequence[Tensor]) -> list[Tensor]:
-        """Return the velocities, zero; refuse rates out of range."""
-        _check_rates(self, parameters)
-        return [torch.zeros_like(p) for p in parameters]
-
-    def step(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: Any, count: int
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: PerRun,
+        momentum: float = 0.0,
+        weight_decay: PerRun = 0.0,
     ) -> None:
-        """Update the parameters and the velocities in place."""
-        for p, g, velocity in zip(parameters, gradients, state):
-            g = _decayed(g, p, self.weight_decay)
-            velocity.mul_(self.momentum).add_(g)
-            _subtract(p, velocity, self.lr)
+        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
+
+    def _update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            state["momentum_buffer"] = torch.zeros_like(p)
+        velocity = state["momentum_buffer"].mul_(group["momentum"]).add_(g)
+        _subtract(p, velocity, group["lr"])
 
 
-@dataclass(frozen=True)
-class Adam:
-    """Adam, PyTorch's update with coupled weight decay; a value per run where a tensor is given."""
+class Adam(_Optimizer):
+    """Adam with coupled weight decay, PyTorch's update; a value per run where a tensor is given.
 
-    lr: PerRun
-    weight_decay: PerRun = 0.0
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
+    ``torch.optim.Adam`` divides in another order, so that its numbers differ in the last digit.
 
-    def start(self, parameters: Sequence[Tensor]) -> list[tuple[Tensor, Tensor]]:
-        """Return the first and second moments, zero; refuse rates out of range."""
-        _check_rates(self, parameters)
-        return [(torch.zeros_like(p), torch.zeros_like(p)) for p in parameters]
+    Args:
+        parameters: each (runs, ...) where a rate has a value per run.
+        lr: learning rate >= 0, a number or (runs,).
+        weight_decay: >= 0, a number or (runs,); see :class:`SGD`.
+        betas: of the running averages of the gradient and of its square, in [0, 1).
+        eps: added to the root of the latter.
 
-    def step(
-        self, parameters: Sequence[Tensor], gradients: Sequence[Tensor], state: Any, count: int
+    Raises:
+        ValueError: a rate out of range, or not one per run.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: PerRun,
+        weight_decay: PerRun = 0.0,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
     ) -> None:
-        """Update the parameters and the moments in place; ``count`` starts at 1."""
-        beta1, beta2 = self.betas
-        for p, g, (first, second) in zip(parameters, gradients, state):
-            g = _decayed(g, p, self.weight_decay)
-            first.lerp_(g, 1 - beta1)
-            second.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-            scale = (second / (1 - beta2**count)).sqrt_().add_(self.eps)
-            _subtract(p, first / scale, self.lr, 1 / (1 - beta1**count))
+        super().__init__(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
+
+    def _update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
+        if not state:
+            state |= {"step": 0, "exp_avg": torch.zeros_like(p), "exp_avg_sq": torch.zeros_like(p)}
+        state["step"] += 1
+        count, (beta1, beta2) = state["step"], group["betas"]
+        first = state["exp_avg"].lerp_(g, 1 - beta1)
+        second = state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        scale = (second / (1 - beta2**count)).sqrt_().add_(group["eps"])
+        _subtract(p, first / scale, group["lr"], 1 / (1 - beta1**count))
 
 
-Optimizer = SGD | Adam | torch.optim.Optimizer
-
-
-def _check_rates(optimizer: SGD | Adam, parameters: Sequence[Tensor]) -> None:
-    for name in ("lr", "weight_decay"):
-        _check_rate(name, getattr(optimizer, name), len(parameters[0]))
-
-
-def _check_rate(name: str, value: PerRun, runs: int) -> None:
+def _check_rate(name: str, value: PerRun, parameters: list[Tensor]) -> None:
     rate = torch.as_tensor(value, dtype=torch.float64)
-    if rate.ndim and rate.shape != (runs,):
-        raise ValueError(
-            f"{name} must be a number or ({runs},), one per run, got {tuple(rate.shape)}"
-        )
+    for p in parameters:
+        if rate.ndim and rate.shape != p.shape[:1]:
+            raise ValueError(
+                f"{name} must be a number or {tuple(p.shape[:1])}, one per run, "
+                f"got {tuple(rate.shape)}"
+            )
     if not bool((rate >= 0).all()) or bool(rate.isinf().any()):
         raise ValueError(f"{name} must be finite and >= 0, got {value}")
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import nbformat
 
+from gsutils.page.runtime import Device, said
+
 LIMIT = 120.0  # seconds until a chapter's first figure
-# What gsutils.page.runtime.describe_runtime prints.
-DEVICE = re.compile(r"^Device: (.+?)\. Expected time", flags=re.MULTILINE)
-SIZE = re.compile(r"^Size: (\w+)\.", flags=re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -25,14 +24,14 @@ class Run:
 
     Attributes:
         name: of the notebook.
-        device: what it said it runs on; empty where it said nothing.
+        device: what it said it runs on; None where it said nothing.
         size: the size that it said it takes.
         figure: seconds until the first figure stood there; None without a figure.
         total: seconds until the last cell was done; None where one was not.
     """
 
     name: str
-    device: str
+    device: Device | None
     size: str
     figure: float | None
     total: float | None
@@ -44,7 +43,7 @@ class Run:
             found.append("has not run to its end")
         if not self.device:
             found.append("does not say on which device it runs")
-        if self.device.startswith("CPU") and self.size != "quick":
+        elif self.device.kind == "CPU" and self.size != "quick":
             found.append(f"runs the size {self.size or 'unknown'!r} without a GPU, not 'quick'")
         if self.figure is None and re.match(r"\d", self.name):
             found.append("shows no figure")
@@ -64,18 +63,17 @@ def read(path: Path) -> Run:
     """Read an executed notebook."""
     cells = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     start = seconds(cells[0], "iopub.status.busy")
-    said, figure, total = "", None, None
+    text, figure, total = "", None, None
     for cell in cells:
         done = seconds(cell, "iopub.status.idle", start) if start else None
         failed = any(output.output_type == "error" for output in cell.outputs)
         total = None if failed else done
         if total is None:
             break
-        said += "".join(output.get("text", "") for output in cell.outputs)
+        text += "".join(output.get("text", "") for output in cell.outputs)
         if figure is None and any("image/png" in o.get("data", {}) for o in cell.outputs):
             figure = done
-    device, size = DEVICE.search(said), SIZE.search(said)
-    return Run(path.stem, device[1] if device else "", size[1] if size else "", figure, total)
+    return Run(path.stem, *said(text), figure, total)
 
 
 def report(folder: Path) -> list[str]:

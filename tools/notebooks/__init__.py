@@ -20,6 +20,7 @@ from tools.notebooks import numbers
 from tools.notebooks.cells import notebook
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import Facts, Site, parser
+from tools.release import address
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,14 +59,10 @@ def addresses(root: Path) -> Addresses:
     """The addresses that follow from `_config.yml`.
 
     Raises:
-        ValueError: the repository is not on GitHub.
+        ValueError: it holds no address of a repository on GitHub.
     """
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    repository = config["repository"]["url"].rstrip("/")
-    if not repository.startswith("https://github.com/"):
-        raise ValueError(
-            f"repository url in _config.yml must be https://github.com/..., got {repository}"
-        )
+    repository = address(root)
     owner, name = repository.split("/")[-2:]
     pages = config.get("html", {}).get("baseurl") or f"https://{owner.lower()}.github.io/{name}"
     release = f"v{gsutils.__version__}"

@@ -17,30 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from gsutils import losses
+from gsutils.methods.batch import Batch
 
 State = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """What a loss may look at beside the logits.
-
-    Attributes:
-        y: labels -1/+1, (..., b); or classes, int64.
-        group: environment or group of each example, int64, (b,) or (..., b).
-        index: the examples' places in the training set, int64, (b,); None for all of it.
-        weight: of each example in the mean, (b,) or (..., b), summing to 1; None for 1/b each. Only
-            the methods in :data:`WEIGHTED` look at it.
-    """
-
-    y: Tensor
-    group: Tensor | None = None
-    index: Tensor | None = None
-    weight: Tensor | None = None
-
-    def mean(self, values: Tensor) -> Tensor:
-        """Return the weighted mean over the examples, (..., b) -> (...)."""
-        return losses.mean(values, self.weight)
 
 
 @dataclass(frozen=True)
@@ -70,7 +49,7 @@ class ERM:
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return one loss per run, (...); ``state`` may change in place."""
-        return batch.mean(losses.example_losses(logits, batch.y))
+        return batch.mean(batch.example_losses(logits))
 
     def scale(self, step: int) -> float:
         """Return the factor on the whole objective at a step."""
@@ -94,7 +73,7 @@ class BalancedERM(ERM):
         """Return the weighted mean of the examples' losses."""
         negative, positive = state["weight"][..., :1], state["weight"][..., 1:]
         weight = torch.where(batch.y > 0, positive, negative)
-        return (weight * losses.example_losses(logits, batch.y)).mean(-1)
+        return (weight * batch.example_losses(logits)).mean(-1)
 
 
 @dataclass(frozen=True)
@@ -119,15 +98,22 @@ class SD(ERM):
     switch: int = 0
     factor: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse a negative coefficient."""
+        super().__post_init__()
+        losses.check_lam(self.lam)
+        losses.check_lam(self.lam_before, "lam_before")
+
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean loss and penalty."""
         lam = self.lam if step >= self.switch else self.lam_before
-        value = batch.mean(losses.example_losses(logits, batch.y))
+        value = batch.mean(batch.example_losses(logits))
         if not isinstance(lam, Tensor) and not lam:
             return value
         if batch.y.dtype != torch.int64:
-            penalty = losses.spectral_decoupling(logits, batch.y, lam, self.gamma, batch.weight)
-            return value + penalty
+            return value + losses.spectral_decoupling(
+                logits, batch.y, lam, self.gamma, batch.weight, check=False
+            )
         if isinstance(lam, (Sequence, Tensor)) or self.gamma or batch.weight is not None:
             raise ValueError(
                 "lam per class or run, gamma and weights are for two classes with labels -1/+1"
@@ -164,7 +150,7 @@ class Squared(ERM):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return the mean."""
-        return losses.squared(logits, batch.y)
+        return losses.squared(logits, batch.y, check=False)
 
 
 @dataclass(frozen=True)
@@ -197,9 +183,11 @@ class IRM(_Annealed):
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean risk and weighted mean penalty."""
         shares = _shares(batch.group, logits)
-        each = losses.example_losses(logits, batch.y)
+        each = batch.example_losses(logits)
         risk = torch.stack([(share * each).sum(-1) for share in shares])
-        penalty = torch.stack([losses.irm_penalty(logits, batch.y, share) for share in shares])
+        penalty = torch.stack(
+            [losses.irm_penalty(logits, batch.y, share, check=False) for share in shares]
+        )
         return risk.mean(0) + self.weight_at(step) * penalty.mean(0)
 
 
@@ -211,7 +199,7 @@ class VREx(_Annealed):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return summed risks and weighted squared differences of all pairs."""
-        risks = group_means(losses.example_losses(logits, batch.y), batch.group)
+        risks = group_means(batch.example_losses(logits), batch.group)
         differences = risks[..., :, None] - risks[..., None, :]
         return risks.sum(-1) + self.weight_at(step) * differences.square().sum((-2, -1)) / 2
 
@@ -234,7 +222,7 @@ class GroupDRO(ERM):
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return the weighted group losses, after q ← q·exp(η L), normalised."""
         q = state["q"]
-        risks = group_means(losses.example_losses(logits, batch.y), batch.group, q.shape[-1])
+        risks = group_means(batch.example_losses(logits), batch.group, q.shape[-1])
         with torch.no_grad():
             q.mul_(torch.exp(self.eta * risks))
             q.div_(q.sum(-1, keepdim=True))
@@ -265,9 +253,9 @@ class LfF(ERM):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return the biased network's GCE plus the other's weighted loss."""
-        each = losses.example_losses(logits, batch.y.expand_as(logits))
+        each = losses.example_losses(logits, batch.y.expand_as(logits), check=False)
         weight = self.weights(each.detach(), batch, state)
-        biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q)
+        biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q, check=False)
         return biased + (weight * each[1]).mean(-1)
 
     def weights(self, each: Tensor, batch: Batch, state: State) -> Tensor:
