@@ -205,6 +205,8 @@ def test_classes_are_trained_by_the_softmax():
     penalty = 0.05 / 2 * logits.square().sum(1).mean()
     torch.testing.assert_close(SD(lam=0.05).loss(logits, Batch(y), 0, {}), plain + penalty)
     with pytest.raises(ValueError, match="for two classes"):
+        ClassSD(lam=0.1).loss(logits, Batch(y), 0, {})
+    with pytest.raises(ValueError, match="for two classes"):
         SD(lam=(0.1, 0.2)).loss(logits, Batch(y), 0, {})
     with pytest.raises(ValueError, match=r"classes must be 0\.\.4, got 0\.\.7"):
         losses.cross_entropy(logits, torch.arange(N) % 8)

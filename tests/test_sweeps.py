@@ -152,10 +152,20 @@ def test_a_worker_uses_as_many_threads_as_the_process_that_asks():
     assert [values["x"] for values in run.metrics.values()] == [[3.0], [3.0]]
 
 
+@pytest.mark.parametrize("native", [True, False])
+def test_a_record_names_the_products_that_were_used(native, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
+    run, used = entry(outcome).record(device="cpu"), "bfloat16" if native else "float32"
+    assert {case["precision"] for case in run.settings["cases"].values()} == {used}
+    asked = entry(outcome).record(device="cpu", settings={"a.precision": "float32"})
+    assert asked.settings["cases"]["a"]["precision"] == "float32"
+    assert asked.settings["cases"]["b"]["precision"] == used
+
+
 def test_a_job_does_not_see_the_seeds_of_others():
     seen = []
     entry(lambda job: seen.append(job) or outcome(job)).record(seeds=[4, 2])
-    assert all(job.settings == Case() for job in seen)
+    assert {(job.settings.steps, job.settings.lr) for job in seen} == {(3, 0.1)}
     assert [job.file("a.pt") for job in seen] == [None] * 4
 
 
