@@ -110,19 +110,25 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     return example_losses(logits, y.long()).mean(-1)
 
 
-def spectral_decoupling_softmax(logits: Tensor, lam: float) -> Tensor:
+def spectral_decoupling_softmax(logits: Tensor, lam: float, y: Tensor | None = None) -> Tensor:
     r"""Return the penalty for K classes, :math:`\frac{\lambda}{2n} \sum_i \sum_k \hat y_{ik}^2`.
 
     Args:
         logits: (..., n, K).
         lam: λ >= 0.
+        y: classes 0..K-1, int64, (n,) or (..., n): penalise :math:`\hat y_{i y_i}` alone, in place
+            of the sum over k. A softmax can then be as certain as it likes at no cost, since it
+            may lower the other logits.
 
     Returns:
         (...).
 
-    Source: Eq. 17 divided by n, the square summed over the classes.
+    Source: Eq. 17 divided by n, the square summed over the classes; for the true class alone
+    Shrestha et al. 2022.
     """
     check_lam(lam)
+    if y is not None:
+        logits = logits.gather(-1, y.expand(logits.shape[:-1])[..., None])
     return lam / 2 * logits.square().sum(-1).mean(-1)
 
 

@@ -46,6 +46,8 @@ TINY = {
         name: {"steps": 2, "test": 20, "validation": 20, "hidden": 4}
         for name in ("red-arrows", "red-arrows-methods")
     },
+    "dominoes": {"stand_in.epochs": 1, "stand_in.widths": [4]},
+    "ten-colours": {"epochs": 1, "hidden": [4], "train_size": 40},
 }  # fmt: skip
 
 

@@ -62,6 +62,15 @@ def test_standard_equals_sequential(widths):
         torch.testing.assert_close(net(X)[run], as_sequential(net, run)(X)[:, 0])
 
 
+@pytest.mark.parametrize("widths", [(3, 5), (3, 16, 4)])
+def test_several_classes_have_a_logit_each(widths):
+    net, X = MLP(widths, seeds=range(2)), inputs()
+    logits = net(X)
+    assert logits.shape == (2, len(X), widths[-1])
+    for run in range(2):
+        torch.testing.assert_close(logits[run], as_sequential(net, run)(X))
+
+
 def test_batch_norm_equals_pytorch_in_training_and_then_in_evaluation():
     net = MLP((3, 16, 8, 1), seeds=range(2), batch_norm=True).train()
     plain = [as_sequential(net, run).train() for run in range(2)]
@@ -173,9 +182,9 @@ def test_a_single_run_keeps_the_number_type():
 @pytest.mark.parametrize(
     ("widths", "options", "message"),
     [
-        ((2,), {}, r"widths must be positive and end with 1, got \(2,\)"),
+        ((2,), {}, r"widths must be positive and end with 1 for two classes, got \(2,\)"),
         ((2, 0, 1), {}, r"got \(2, 0, 1\)"),
-        ((2, 5), {}, r"got \(2, 5\)"),
+        ((3, 5, 2), {}, r"got \(3, 5, 2\)"),
         ((2, 1), {"parameterisation": "mup"}, "parameterisation must be in .*got 'mup'"),
         ((2, 1), {"init": "he"}, "init must be in .*got 'he'"),
         ((2, 1), {"dropout": 1.0}, r"dropout must be in \[0, 1\), got 1.0"),

@@ -6,19 +6,21 @@ CPU cores. ``paper`` is the published setting.
 
 >>> print(*ENTRIES)  # doctest: +NORMALIZE_WHITESPACE
 figure1 regularisers figure1d figure5 table1 cifar2-cpu table2 sd-path table3 dosage dosage-noise
-label-noise label-noise-width transient-map red-arrows red-arrows-methods
+label-noise label-noise-width transient-map red-arrows red-arrows-methods dominoes ten-colours
 """
 
 from gsutils.experiments import (
     celeba,
     cifar,
     colored_mnist,
+    dominoes,
     dosage,
     dosage_noise,
     figure5,
     label_noise,
     red_arrows,
     responses,
+    ten_colours,
     two_cues,
     two_moons,
 )
@@ -36,6 +38,8 @@ ENTRIES: dict[str, Entry] = {
     **label_noise.ENTRIES,
     **two_cues.ENTRIES,
     **red_arrows.ENTRIES,
+    **dominoes.ENTRIES,
+    **ten_colours.ENTRIES,
 }
 
 __all__ = ["ENTRIES", "SIZES", "Entry", "chosen_size"]

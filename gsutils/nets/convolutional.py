@@ -72,10 +72,14 @@ class ConvNet(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return the logits of images (n, c, h, w) in [0, 1]: (n,), or (n, outputs) if several."""
-        patches = F.conv2d(4 * images - 2, self.whitening)
-        features = self.groups(torch.cat([patches, -patches], 1).relu()).amax((2, 3))
-        logits: Tensor = self.head(features)
+        logits: Tensor = self.head(self.features(images))
         return logits[:, 0] if self.outputs == 1 else logits
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the last layer, which is linear, sees of images: (n, widths[-1])."""
+        patches = F.conv2d(4 * images - 2, self.whitening)
+        found: Tensor = self.groups(torch.cat([patches, -patches], 1).relu()).amax((2, 3))
+        return found
 
     def reset(self, seed: int) -> None:
         """Draw the weights anew, in place, so that a compiled network stays compiled."""

@@ -24,7 +24,7 @@ PARAMETERISATIONS = ("standard", "ntk")
 
 
 class MLP(nn.Module):
-    r"""A fully connected ReLU network with one logit, in one copy per seed.
+    r"""A fully connected ReLU network, in one copy per seed.
 
     ``standard``: :math:`f^{(l)} = W^{(l)} h^{(l-1)} + b^{(l)}`, :math:`h^{(l)} = \max(0, f^{(l)})`.
 
@@ -32,7 +32,8 @@ class MLP(nn.Module):
     :math:`h^{(l)} = \sqrt{2/d_l}\, \max(0, f^{(l)})`, :math:`W_{ij} \sim N(0, 1)`, no biases.
 
     Args:
-        widths: inputs, hidden widths, and 1, for example ``(2, 500, 1)``.
+        widths: inputs, hidden widths, and logits, for example ``(2, 500, 1)``; two classes have
+            one logit, K > 2 classes K.
         seeds: one per run; weights come from ``stream(seed, role)``.
         parameterisation: "standard" or "ntk".
         init: of the standard parameterisation. "pytorch": weights and biases uniform on
@@ -59,8 +60,10 @@ class MLP(nn.Module):
         super().__init__()
         self.widths, self.seeds = tuple(widths), check_seeds(seeds)
         self.parameterisation, self.dropout = parameterisation, dropout
-        if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[-1] != 1:
-            raise ValueError(f"widths must be positive and end with 1, got {self.widths}")
+        if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[-1] == 2:
+            raise ValueError(
+                f"widths must be positive and end with 1 for two classes, got {self.widths}"
+            )
         if parameterisation not in PARAMETERISATIONS:
             raise ValueError(
                 f"parameterisation must be in {PARAMETERISATIONS}, got {parameterisation!r}"
@@ -93,7 +96,8 @@ class MLP(nn.Module):
     def forward(self, X: Tensor, columns: Tensor | None = None) -> Tensor:
         """Return the logits (runs, n) for inputs (n, d), shared by all runs, or (runs, n, d).
 
-        Where ``columns`` (c,) is given, X holds these inputs alone, and the others are zero.
+        Of K classes they are (runs, n, K). Where ``columns`` (c,) is given, X holds these inputs
+        alone, and the others are zero.
         """
         inputs = self.widths[0] if columns is None else len(columns)
         if X.shape[-1] != inputs or X.ndim not in (2, 3):
@@ -112,7 +116,7 @@ class MLP(nn.Module):
             else:
                 f = torch.bmm(weight, h)
             if layer == last:
-                return f[:, 0]
+                return f[:, 0] if len(f[0]) == 1 else f.mT
             h = F.relu(self.norms[layer](f) if self.norms else f)
             if self.parameterisation == "ntk":
                 h = h * (2 / weight.shape[1]) ** 0.5
