@@ -210,7 +210,8 @@ def fit(
         with torch.autocast(device.type, torch.bfloat16, enabled=reduced):
             logits = net(training.pixels(X[chosen]))
         weighted = weights[chosen] / len(chosen)
-        batch = methods.Batch(y[chosen], group[chosen], chosen, weighted)
+        # Weights of mean 1 over the training set need not sum to 1 in a batch.
+        batch = methods.Batch(y[chosen], group[chosen], chosen, weighted, checked=True)
         loss = case.method.loss(logits.float(), batch, step, state)
         return methods.objective(case.method, net, loss, step)
 
@@ -219,7 +220,7 @@ def fit(
         net,
         value,
         steps=steps,
-        optimizer=training.Adam(case.lr, case.weight_decay),
+        optimizer=training.Adam(net.parameters(), case.lr, case.weight_decay),
         measure=lambda _: {
             name: torch.from_numpy(_all(net, net, given.parts[name])) for name in SPLITS[2:]
         },

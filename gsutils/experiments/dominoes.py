@@ -219,6 +219,5 @@ ENTRIES = {
         paper={},
         selection="train-val",
         together=(),
-        as_published=False,
     ),
 }

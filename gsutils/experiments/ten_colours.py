@@ -201,7 +201,7 @@ def train(
         model,
         value,
         steps=steps,
-        optimizer=training.Adam(case.lr),
+        optimizer=training.Adam(model.parameters(), case.lr),
         measure=measure,
         record_at=range(0, steps + 1, len(orders[0])),
         checkpoint=checkpoint,
@@ -265,6 +265,5 @@ ENTRIES = {
         paper={},
         selection="none",
         together=("cuda",),
-        as_published=False,
     ),
 }
