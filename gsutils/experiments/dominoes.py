@@ -193,7 +193,7 @@ def _cases(common: Case, first_epochs: int) -> dict[str, Case]:
     by_groups = replace(common, method=methods.GroupDRO(eta=0.01))
     return {
         "erm": replace(common, controls=True),
-        "sd": replace(common, method=methods.SD(lam=0.1)),
+        "sd": replace(common, method=methods.SD(lam=0.01)),
         "jtt": replace(common, first_epochs=first_epochs, upweight=20.0),
         "group_dro": by_groups,
         "group_dro_alike": replace(by_groups, by_group=True),
