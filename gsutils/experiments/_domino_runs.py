@@ -177,7 +177,7 @@ def upweighted(net: ConvNet, data: Dominoes, upweight: float) -> np.ndarray:
         data: the training dominoes.
         upweight: the weight of those that it gets wrong, where the others have 1.
 
-    Source: Liu et al. 2021, "Just Train Twice", Eq. 4.
+    Source: Liu et al. 2021, "Just Train Twice".
     """
     wrong = _all(net, net, data) * data.y <= 0
     weight = np.where(wrong, upweight, 1.0)

@@ -188,13 +188,15 @@ def train(
     return Trained(tuple(runs))
 
 
-def _cases(common: Case, lam: float, first_epochs: int, upweight: float) -> dict[str, Case]:
+def _cases(common: Case, first_epochs: int) -> dict[str, Case]:
     """Return the methods, and plain training where the easy half is of no use."""
+    by_groups = replace(common, method=methods.GroupDRO(eta=0.01))
     return {
         "erm": replace(common, controls=True),
-        "sd": replace(common, method=methods.SD(lam=lam)),
-        "jtt": replace(common, first_epochs=first_epochs, upweight=upweight),
-        "group_dro": replace(common, method=methods.GroupDRO(eta=0.01), by_group=True),
+        "sd": replace(common, method=methods.SD(lam=0.01)),
+        "jtt": replace(common, first_epochs=first_epochs, upweight=20.0),
+        "group_dro": by_groups,
+        "group_dro_alike": replace(by_groups, by_group=True),
         "no_shortcut": replace(common, agreement=0.5),
     }
 
@@ -203,16 +205,20 @@ def _standing_in(cases: dict[str, Case], few: dict[str, Case]) -> dict[str, Case
     return {name: replace(case, stand_in=few[name]) for name, case in cases.items()}
 
 
+# Network, rate and length are our choice, the same for all methods. Validation chose SD's λ among
+# 0.01, 0.1 and 1, and the epoch called best; on cats and dogs of seed 100, which no record has. JTT
+# has the one setting that was tried: with a weight of 20 the rare groups weigh about as much as the
+# frequent ones. The sizes of digits have the same λ and weight; nothing was chosen there.
 _DIGITS = Case(hard="4 and 9", sizes=(1500, 400, 400, 1000), widths=(16, 32), epochs=5, lr=2e-3)
 _FEW = replace(_DIGITS, sizes=(160, 40, 36, 100), epochs=40, batch=20)
 ENTRIES = {
     "dominoes": Entry(
         name="dominoes",
-        title="Dominoes: a digit above a cat or dog; five methods, and the last layer fitted anew",
+        title="Dominoes: ERM, SD, JTT, group DRO, and the last layer fitted anew, with controls",
         chapter="08-celeba",
         cases={
-            "quick": _standing_in(_cases(_DIGITS, 0.1, 1, 20.0), _cases(_FEW, 0.1, 2, 20.0)),
-            "paper": _cases(Case(), 0.1, 2, 20.0),
+            "quick": _standing_in(_cases(_DIGITS, 1), _cases(_FEW, 2)),
+            "paper": _cases(Case(), 2),
         },
         seeds={"quick": range(3), "paper": range(5)},
         run=train,
