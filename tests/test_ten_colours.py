@@ -20,7 +20,7 @@ from gsutils.train.image_batches import Order
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
 DIGITS = mnist.embedded_digits()
-TINY = Case(hidden=(12,), epochs=1, batch=100)
+TINY = Case(hidden=(12,), epochs=1, batch=100, precision="float32")
 ENTRY = ten_colours.ENTRIES["ten-colours"]
 
 
@@ -122,7 +122,10 @@ def test_a_loss_is_written_as_its_source_writes_it(penalty):
 
 
 def test_mean_with_ten_times_the_coefficient_is_sum():
-    runs = [train(Case(p, c, hidden=(12,), epochs=1)) for p, c in (("sum", 0.02), ("mean", 0.2))]
+    runs = [
+        train(Case(p, c, hidden=(12,), epochs=1, precision="float32"))
+        for p, c in (("sum", 0.02), ("mean", 0.2))
+    ]
     np.testing.assert_allclose(runs[0].history["loss"], runs[1].history["loss"], rtol=1e-6)
 
 

@@ -257,7 +257,9 @@ ENTRIES = {
         title="Ten digits in ten colours: SD with K classes in three conventions",
         chapter="05-spectral-decoupling",
         cases={
-            "quick": _cases(Case(train_size=5000, hidden=(100,), epochs=5), _COEFFICIENTS),
+            "quick": _cases(
+                Case(train_size=5000, hidden=(100,), epochs=5, precision="float32"), _COEFFICIENTS
+            ),
             "paper": _cases(Case(), _COEFFICIENTS),
         },
         seeds={"quick": range(2), "paper": range(5)},
