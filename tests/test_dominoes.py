@@ -24,8 +24,8 @@ torch.set_num_threads(1)  # networks this small lose more by waiting for a secon
 
 DIGITS = mnist.embedded_digits()
 TINY = Case(
-    precision="float32", hard="4 and 9", sizes=(80, 24, 20, 40), widths=(4,), epochs=2, batch=20, lr=3e-3,
-    strengths=(0.01, 1.0),
+    hard="4 and 9", sizes=(80, 24, 20, 40), widths=(4,), epochs=2, batch=20, lr=3e-3,
+    strengths=(0.01, 1.0), precision="float32",
 )  # fmt: skip
 CPU = torch.device("cpu")
 
