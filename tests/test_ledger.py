@@ -493,7 +493,7 @@ def test_the_page_shows_a_run_with_all_it_takes_to_run_it_again(page, tmp_path, 
         assert part in text
     assert "settings: our choice: not the entry's" in text
     table = names["compare"]("table2").data.replace("\N{NO-BREAK SPACE}", " ")
-    row = "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 | 3, float32 | −0.4 | ours | not judged: "
+    row = "| SD: test | 68.4 ± 1.2 | 68.0 ± 1.0 | 3 | −0.4 | ours | not judged: "
     assert row in table
     assert "V-REx" not in table  # not run: it is in the list of what was not
     assert "Nothing of it has been run" in names["compare"]("table3").data
