@@ -559,3 +559,11 @@ def test_what_does_not_go_together_is_refused_in_a_line(words, message, capsys):
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_every_case_has_an_estimate_without_which_no_budget_would_reach_it(name):
+    efforts = lacking.EFFORTS[name]
+    for case, settings in ENTRIES[name].cases["paper"].items():
+        for kind in ("cpu", "cuda"):
+            assert efforts.get(case, efforts.get("")).seconds(settings, kind) > 0

@@ -42,7 +42,7 @@ class Effort:
 
     Attributes:
         cpu: by itself, and for each step (or epoch, where a case counts those), on one thread of a
-            server's CPU with AVX-512. Measured, but for `table1`, `table3` and the oracle.
+            server's CPU with AVX-512. Measured, but for `table1` and `table3`.
         gpu: the same on one GPU for data centres, all seeds in one batch where the entry has them
             so. Estimated from the number of operations, not measured.
         data: the data set to be fetched, "" for none.
@@ -90,6 +90,11 @@ EFFORTS: dict[str, dict[str, Effort]] = {
     "label-noise": {"": Effort((1, 0.026), (1, 5e-4), "mnist")},
     "label-noise-width": {"": Effort((1, 0.0025), (1, 5e-4), "mnist")},
     "transient-map": {"": Effort((0.1, 0.001), (0.1, 2e-4))},
+    "dominoes": {
+        "": Effort((8, 12), (10, 1), "cifar10"),
+        "jtt": Effort((8, 17), (10, 1.2), "cifar10"),
+    },
+    "ten-colours": {"": Effort((2, 1.9), (2, 0.2), "mnist")},
     "red-arrows": {"": Effort((0.1, 0.0025), (0.1, 3e-4))},
     "red-arrows-methods": {"": Effort((0.1, 0.004), (0.1, 4e-4))},
 }
@@ -255,7 +260,7 @@ def _ratio(entry: Entry, runs: Sequence[records.Run], kind: str) -> float:
     taken = declared = 0.0
     for run in runs:
         cases = run.settings.get("cases", {})
-        alike = run.size == SIZE and run.device.startswith("CPU") == (kind == "cpu")
+        alike = run.size == SIZE and sweep.device_kind(run.device) == kind
         if alike and all(
             case in entry.cases[SIZE] and unchanged(entry, run, case) for case in cases
         ):

@@ -87,6 +87,15 @@ def device_name(device: torch.device) -> str:
     return f"CPU ({platform.machine()}), threads: {torch.get_num_threads()}"
 
 
+def device_kind(name: str) -> str:
+    """Return "cpu" or "cuda" for the name of a device that :func:`device_name` gave.
+
+    >>> device_kind(device_name(torch.device("cpu"))), device_kind("Tesla T4")
+    ('cpu', 'cuda')
+    """
+    return "cpu" if name.startswith("CPU (") else "cuda"
+
+
 def ask_worker(device: str) -> Place:
     """Return what a device is where joblib puts the jobs; all workers are taken to be alike.
 
