@@ -334,7 +334,7 @@ def test_each_claim_belongs_to_an_entry_and_counts_seeds():
         found = claim.deciding(runs)
         if not found:
             continue
-        values, holds = claim.evidence(claims.joined(found))
+        values, holds = claim.evidence(records.joined(found))
         assert holds.dtype == bool
         assert set(values) <= set(ENTRIES[claim.entry].cases["paper"])
         assert {len(holds)} == {len(value) for value in values.values()} == {len(found[0].seeds)}
@@ -414,7 +414,7 @@ def test_runs_of_some_cases_each_decide_together_if_nothing_else_differs():
 
     sd, plain = part("sd"), part("plain")
     assert claim.deciding([sd, plain]) == [sd, plain]
-    assert set(claims.joined([sd, plain]).metrics) == {"sd", "plain"}
+    assert set(records.joined([sd, plain]).metrics) == {"sd", "plain"}
     for changes in (
         {"seeds": [3, 4, 5]},
         {"settings": {"cases": {"plain": {"steps": 8}}}},
@@ -554,7 +554,7 @@ def test_each_verdict_has_a_shape_of_its_own():
 
 def test_chapter_6_says_of_the_small_networks_what_their_runs_say():
     """Its words are "nearly equal" and "no better": where a new run differs, change them."""
-    whole = claims.joined(records.load("cifar2-cpu"))
+    whole = records.joined(records.load("cifar2-cpu"))
     for attack in ("PGD", "one-step"):
         for norm in claims.RADII:
             sd, erm = (

@@ -85,6 +85,25 @@ def test_runs_are_loaded_by_name_and_only_those_of_the_entry_and_size(tmp_path):
     assert records.load("demo", "huge", tmp_path) == []
 
 
+def test_the_cases_of_an_entry_that_were_stored_apart_are_read_as_one_run(tmp_path):
+    def part(case, seeds, seconds, **changes):
+        settings = {"cases": {case: {"steps": 3}}, "seeds": seeds}
+        return run(
+            settings=settings, seeds=seeds, metrics={case: {"x": [1.0] * len(seeds)}},
+            curves={case: {"step": [0], "x": [[1.0] * len(seeds)]}}, wall_time_s=seconds, **changes
+        )  # fmt: skip
+
+    assert records.whole("demo", "quick", tmp_path) is None
+    parts = [part("a", [0, 1], 2.0), part("b", [0, 1], 3.0, device="other")]
+    for one in [*parts, part("a", [0], 9.0), part("c", [0, 1], 9.0, data={"name": "other"})]:
+        records.save(one, tmp_path)
+    found = records.whole("demo", "quick", tmp_path)
+    assert set(found.metrics) == set(found.curves) == set(found.settings["cases"]) == {"a", "b"}
+    assert (found.seeds, found.wall_time_s) == ([0, 1], 5.0)
+    assert set(found.device.split("; ")) == {one.device for one in parts}
+    assert records.joined(parts[:1]) == parts[0]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -10,9 +10,9 @@ choice, the same for every run, and stands beside the claim.
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from gsutils import methods
 from gsutils.experiments import ENTRIES
 from gsutils.ledger.verdicts import changed_settings, obstacles
-from gsutils.runs.records import Run
+from gsutils.runs.records import Run, joined
 
 Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
 Evidence = tuple[Values, np.ndarray]  # and whether it bears out the claim, bool (seeds,)
@@ -83,15 +83,6 @@ class Claim:
             for why in obstacles(entry, run, case)
         )
         return list(dict.fromkeys(found))
-
-
-def joined(parts: Sequence[Run]) -> Run:
-    """Return runs of the same seeds, each of some cases, as one."""
-    metrics, curves = (
-        {case: values for part in parts for case, values in getattr(part, kind).items()}
-        for kind in ("metrics", "curves")
-    )
-    return replace(parts[0], metrics=metrics, curves=curves)
 
 
 def _metric(run: Run, case: str, name: str) -> np.ndarray:

@@ -21,7 +21,7 @@ import re
 import subprocess
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -255,10 +255,41 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
     return [read(path) for path in files]
 
 
-def of_case(runs: Iterable[Run], case: str) -> Run | None:
-    """Return the run with the most seeds among those that hold a case; None if none does."""
-    return max(
-        (run for run in runs if case in run.metrics), key=lambda run: len(run.seeds), default=None
+def whole(experiment: str, size: str = "paper", source: Path | None = None) -> Run | None:
+    """Return the stored runs of an entry as one: those of the same data and seeds, the most.
+
+    Each may hold some of the cases, as those of ``run all`` do. None if there is no run.
+
+    Raises:
+        ValueError: one of them cannot be read, see :func:`read`.
+    """
+    alike: dict[str, list[Run]] = {}
+    for run in load(experiment, size, source):
+        alike.setdefault(json.dumps([run.seeds, run.data], sort_keys=True), []).append(run)
+    found = [joined(parts) for parts in alike.values()]
+    return max(found, key=lambda run: (len(run.seeds), len(run.metrics)), default=None)
+
+
+def joined(parts: Sequence[Run]) -> Run:
+    """Return runs of the same seeds, each of some cases, as one; times add up."""
+
+    def texts(name: str) -> str:
+        return "; ".join(dict.fromkeys(getattr(part, name) for part in parts))
+
+    def cases(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        return {case: values for table in tables for case, values in table.items()}
+
+    first = parts[0]
+    return replace(
+        first,
+        settings=first.settings
+        | {"cases": cases(part.settings.get("cases", {}) for part in parts)},
+        metrics=cases(part.metrics for part in parts),
+        curves=cases(part.curves for part in parts),
+        wall_time_s=round(sum(part.wall_time_s for part in parts), 1),
+        device=texts("device"),
+        command=texts("command"),
+        commit=texts("commit"),
     )
 
 
