@@ -323,3 +323,27 @@ def test_the_device_cell_names_device_and_time(kind, name, gpu_hint, time, monke
     assert "Size: quick." in text
     monkeypatch.setenv("GSUTILS_SIZE", "paper")
     assert "Size: paper." in runtime.runtime_text("40 s", device=device)
+
+
+def said_too_early(cells):
+    """The names that code cells say before the cell that glues them, where that is not computed."""
+    glued = [set(re.findall(r'\bglue\(\s*"([^"]+)"', source)) for source in cells]
+    return [
+        name
+        for at, source in enumerate(cells)
+        if re.search(r"\bsay\(", source)
+        for name in re.findall(r"\{\{([\w-]+)(?::[^}]*)?\}\}", source)
+        if not any(name in names for names in glued[: at + 1])
+        and any(name in names for names in glued[at + 1 :])
+    ]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_nothing_is_said_before_it_is_glued(path):
+    cells = [cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert said_too_early(cells) == []
+
+
+def test_what_is_said_too_early_is_found():
+    assert said_too_early(['say("It is {{a:.1f}}")', 'glue("a", 1)']) == ["a"]
+    assert said_too_early(['glue("a", 1)', 'say("It is {{a:.1f}}")']) == []
