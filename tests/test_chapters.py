@@ -253,6 +253,12 @@ def typed_numbers(text, allowed=()):
 
 
 @pytest.mark.parametrize("name", PAGES)
+def test_glued_texts_hold_no_markup_for_pages_show_them_as_they_are(name):
+    texts = re.findall(r"^\s*glue\(.*", PAGES[name], re.M)
+    assert [text for text in texts if "`" in text] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_no_number_is_typed_by_hand(name):
     typed = typed_numbers(PAGES[name], ALLOWED.get(name, ()))
     assert not typed, "glue these, or allow the phrase with its reason:\n" + "\n".join(typed)

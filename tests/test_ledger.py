@@ -308,9 +308,12 @@ def test_every_number_has_a_row_and_a_run_of_some_cases_fills_some():
 def test_numbers_are_shown_in_the_papers_units():
     accuracy, entropy, _ = verdicts.rows(ENTRY, [run()])
     assert (str(accuracy.number), accuracy.shown_ours) == ("70.0 ± 1.0", "71.0 ± 1.0")
-    assert accuracy.shown_difference == "+1.0 [−0.5, +2.5]"
+    assert accuracy.shown_difference == "+1.0 [−0.5,\N{NO-BREAK SPACE}+2.5]"
     assert (str(entropy.number), entropy.shown_ours) == ("0.41", "0.410 ± 0.010")
-    assert entropy.shown_difference.removeprefix("−").removeprefix("+") == "0.00 [−0.03, +0.03]"
+    assert (
+        entropy.shown_difference.removeprefix("−").removeprefix("+")
+        == "0.00 [−0.03,\N{NO-BREAK SPACE}+0.03]"
+    )
     assert str(Number(0.4035, 0.0012)) == "40.35 ± 0.12"
     assert verdicts.rows(ENTRY, [run(size="quick")])[0].shown_difference == "+1.0"
 

@@ -50,6 +50,20 @@ def test_little_is_waited_for_before_a_page_is_drawn(page):
     assert scripts < 60_000, waited
 
 
+# --- tables ---------------------------------------------------------------------------------
+
+WIDER_THAN_ITS_COLUMN = """() => [...document.querySelectorAll("article table")]
+  .filter(table => table.checkVisibility() && table.parentElement.clientWidth
+    && table.getBoundingClientRect().width > table.parentElement.clientWidth + 1)
+  .map(table => table.innerText.slice(0, 80))"""
+
+
+def test_every_table_fits_its_column(page):
+    page.evaluate(OPEN)
+    assert page.evaluate(WIDER_THAN_ITS_COLUMN) == []
+    page.evaluate(CLOSE)
+
+
 # --- mathematics ----------------------------------------------------------------------------
 
 RAW = """() => {

@@ -25,6 +25,7 @@ from gsutils.runs.paper import Number, Origin, Source, Unit
 from gsutils.runs.records import Run
 from gsutils.text import minus, pm
 
+NEXT = ",\N{NO-BREAK SPACE}"
 HOW = ("precision", "processes", "workers")  # settings that change no experiment
 
 
@@ -144,7 +145,7 @@ class Row:
         value = float(np.mean(self.values)) - self.number.mean
         form = "+.1f" if unit is Unit.ACCURACY else "+.2f"
         first, *rest = (minus(format(unit.scale * v, form)) for v in (value, *ends))
-        return f"{first} [{', '.join(rest)}]" if rest else first
+        return f"{first} [{NEXT.join(rest)}]" if rest else first
 
 
 def shown(values: Sequence[float], unit: Unit) -> str:
