@@ -7,6 +7,7 @@ Labels are -1/+1.
 ((599, 2, 8, 8), (599, 128))
 """
 
+import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -41,6 +42,11 @@ class Digits:
     def __len__(self) -> int:
         """Return the number of images."""
         return len(self.digits)
+
+    @property
+    def record(self) -> dict[str, str]:
+        """What a record says of them: the name, and the hash of all images."""
+        return {"name": self.name, "images": hashlib.sha256(self.images.tobytes()).hexdigest()}
 
     def __getitem__(self, index: slice | np.ndarray) -> "Digits":
         """Return some of the images."""

@@ -11,7 +11,6 @@ before the switch.
 (1,)
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -67,8 +66,7 @@ class Trained:
     @property
     def data(self) -> dict[str, str]:
         """The name of the digits, and the hash of all their images."""
-        digest = hashlib.sha256(self.source.images.tobytes()).hexdigest()
-        return {"name": self.source.name, "images": digest}
+        return self.source.record
 
     def logits(self, variant: str, ink: float | None = None) -> Tensor:
         """Return the logits on a test environment of Figure 3, (runs, n).

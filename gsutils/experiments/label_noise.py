@@ -11,7 +11,6 @@ noise level, or of a width, are trained in one program.
 ((100, 64), 20, (257, 64))
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -223,8 +222,7 @@ def train(
         checkpoint=checkpoint,
         title=f"{len(case.pairs)} pairs of penalties, width {case.width}",
     )
-    images = hashlib.sha256(source.images.tobytes()).hexdigest()
-    return Trained(case, drawn, model, history, {"name": drawn[0].name, "images": images})
+    return Trained(case, drawn, model, history, source.record | {"name": drawn[0].name})
 
 
 _QUICK = Case()

@@ -11,7 +11,6 @@ logits are shifted, so that the true class's can stay at zero while the others f
 (2, 2)
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -100,8 +99,7 @@ class Trained:
     @property
     def data(self) -> dict[str, str]:
         """The name of the digits, and the hash of all their images."""
-        digest = hashlib.sha256(self.source.images.tobytes()).hexdigest()
-        return {"name": self.source.name, "images": digest}
+        return self.source.record
 
     def logits(self, part: str) -> Tensor:
         """Return the logits on "train", "alike" or "random", (runs, n, 10)."""
