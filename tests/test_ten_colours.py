@@ -32,10 +32,11 @@ def train(case=TINY, seeds=(0,), **options):
 
 
 def many(n=40_000):
-    """Digits of one pixel each, as MNIST's are."""
+    """Digits of one brightness each, of MNIST's size."""
     digit = stream(0, "test").integers(0, 10, n)
-    ink = np.arange(n, dtype=np.int64) % 251
-    return mnist.Digits(ink.astype(np.uint8)[:, None, None], digit, "many", published=True)
+    ink = (np.arange(n) % 251).astype(np.uint8)
+    images = np.broadcast_to(ink[:, None, None], (n, 28, 28))
+    return mnist.Digits(images, digit, "many", published=True)
 
 
 def test_a_colour_is_the_digits_own_as_often_as_the_agreement_says():

@@ -185,6 +185,21 @@ class ColoredMNIST:
     name: str
 
 
+def parts(source: Digits) -> tuple[Digits, Digits]:
+    """Return the images to train on and those to test on, as section 4.3 has them.
+
+    Of MNIST's training images the first five sixths and the last sixth, thinned to 14×14 by taking
+    every second pixel. Of the small stand-in a third is kept for the test, lest the test accuracy
+    be mostly noise.
+    """
+    if source.images.shape[1:] == (28, 28):
+        source = replace(source, images=source.images[:, ::2, ::2])
+        split = len(source) * 5 // 6
+    else:
+        split = len(source) * 2 // 3
+    return source[:split], source[split:]
+
+
 def colored_mnist(
     source: Digits,
     seed: int = 0,
@@ -195,10 +210,8 @@ def colored_mnist(
 ) -> ColoredMNIST:
     """Build the three environments of section 4.3 from digits.
 
-    As in the published code: the first five sixths of the images are shuffled and dealt
-    alternately to the two training environments, the last sixth is the test environment, and
-    28×28 images are thinned to 14×14 by taking every second pixel. Of the small stand-in a third
-    is kept for the test, lest the test accuracy be mostly noise.
+    As in the published code: the training images, see :func:`parts`, are shuffled and dealt
+    alternately to the two training environments, the others are the test environment.
 
     Args:
         source: MNIST's training images (60,000), or the embedded digits.
@@ -211,17 +224,14 @@ def colored_mnist(
     Raises:
         ValueError: more images asked for than there are, or a probability out of range.
     """
-    is_mnist = source.images.shape[1:] == (28, 28)
-    split = len(source) * 5 // 6 if is_mnist else len(source) * 2 // 3
-    if is_mnist:
-        source = replace(source, images=source.images[:, ::2, ::2])
-    if train_size is not None and not 2 <= train_size <= split:
-        raise ValueError(f"train_size must be between 2 and {split}, got {train_size}")
-    if test_size is not None and not 1 <= test_size <= len(source) - split:
-        raise ValueError(f"test_size must be between 1 and {len(source) - split}, got {test_size}")
-    held_out = source[split:][:test_size]
-    order = stream(seed, "environments").permutation(split)[:train_size]
-    shuffled, rng = source[order], stream(seed, "colours")
+    training, held_out = parts(source)
+    if train_size is not None and not 2 <= train_size <= len(training):
+        raise ValueError(f"train_size must be between 2 and {len(training)}, got {train_size}")
+    if test_size is not None and not 1 <= test_size <= len(held_out):
+        raise ValueError(f"test_size must be between 1 and {len(held_out)}, got {test_size}")
+    held_out = held_out[:test_size]
+    order = stream(seed, "environments").permutation(len(training))[:train_size]
+    shuffled, rng = training[order], stream(seed, "colours")
     return ColoredMNIST(
         train=(
             colored_environment(shuffled[::2], colour_flips[0], rng, label_flip),

@@ -59,8 +59,7 @@ def ten_colours(
 ) -> TenColours:
     """Colour digits.
 
-    Five sixths of MNIST's training images are to train, of which every second pixel is taken, and
-    the last sixth to test; of the small stand-in two thirds and one third.
+    Which images are to train and which to test is said in :func:`gsutils.data.mnist.parts`.
 
     Args:
         source: the digits.
@@ -73,22 +72,20 @@ def ten_colours(
     """
     if not 0 <= agreement <= 1:
         raise ValueError(f"agreement must be in [0, 1], got {agreement}")
-    split = len(source) * 5 // 6 if source.published else len(source) * 2 // 3
-    if train_size is not None and not 1 <= train_size <= split:
-        raise ValueError(f"train_size must be between 1 and {split}, got {train_size}")
-    shown = source.images[:, ::2, ::2] if source.published else source.images
-    ink, digit = shown.reshape(len(source), -1), source.digits.astype(np.int64)
-    chosen = stream(seed, "training images").permutation(split)[:train_size]
-    held_out = np.arange(split, len(source))
+    training, held_out = mnist.parts(source)
+    if train_size is not None and not 1 <= train_size <= len(training):
+        raise ValueError(f"train_size must be between 1 and {len(training)}, got {train_size}")
+    chosen = stream(seed, "training images").permutation(len(training))[:train_size]
 
-    def coloured(index: np.ndarray, name: str, probability: float) -> Coloured:
-        rng = stream(seed, name)
-        shift = rng.integers(1, CLASSES, len(index))
-        shift[rng.random(len(index)) < probability] = 0
-        return Coloured(ink[index], digit[index], (digit[index] + shift) % CLASSES)
+    def coloured(digits: mnist.Digits, name: str, probability: float) -> Coloured:
+        rng, digit = stream(seed, name), digits.digits.astype(np.int64)
+        shift = rng.integers(1, CLASSES, len(digits))
+        shift[rng.random(len(digits)) < probability] = 0
+        ink = digits.images.reshape(len(digits), -1)
+        return Coloured(ink, digit, (digit + shift) % CLASSES)
 
     return TenColours(
-        train=coloured(chosen, "colours", agreement),
+        train=coloured(training[chosen], "colours", agreement),
         alike=coloured(held_out, "colours as in training", agreement),
         random=coloured(held_out, "random colours", 1 / CLASSES),
     )
