@@ -17,6 +17,10 @@ FORKS := tests/test_sweeps.py
 # Whole jobs side by side, on a core each: that costs less than threads that wait for each other.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# A reader's own settings of these, and fonts listed for another installation, would change pages.
+export MPLCONFIGDIR := $(CURDIR)/$(VENV)/home/matplotlib
+export IPYTHONDIR := $(CURDIR)/$(VENV)/home/ipython
+export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/home/jupyter
 # Keep freed memory instead of giving it back at every training step: a quarter faster with glibc.
 export MALLOC_TOP_PAD_ = 67108864
 export MALLOC_TRIM_THRESHOLD_ = 268435456
@@ -45,6 +49,8 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@echo "Installing what the book needs into $(VENV): some minutes, once."
 	@$(BIN)/python -m pip install -qq -r requirements.txt
 	@$(BIN)/python -m pip install -qq --no-deps -e .
+	@mkdir -p "$(MPLCONFIGDIR)" "$(IPYTHONDIR)" "$(JUPYTER_CONFIG_DIR)"
+	@$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $@
 
 book: $(INSTALLED)
