@@ -20,7 +20,6 @@ from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
 from gsutils import checks
-from gsutils.data import mnist
 from gsutils.experiments import ENTRIES
 from gsutils.runs.paper import Unit
 from tools.notebooks.syntax import EXTENSIONS, Directive
@@ -135,7 +134,6 @@ def chapter(request):
 @pytest.fixture
 def namespace(monkeypatch):
     """Runs the imports of a chapter, and gives what they define."""
-    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
     matplotlib.use("agg")
 
     def run(text):
@@ -323,8 +321,9 @@ def test_a_chapter_has_one_title_without_formulas(chapter):
 
 def test_a_chapter_says_what_it_costs(chapter):
     cost = chapter.metadata["gsbook"]["cost"]
-    assert set(cost) == {"cpu", "gpu"}
+    assert {"cpu"} <= set(cost) <= {"cpu", "gpu"}
     assert all(isinstance(text, str) and text for text in cost.values())
+    assert "not measured" not in str(cost)
     assert isinstance(chapter.metadata["gsbook"]["gpu"], bool)
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gsutils import methods, train
-from gsutils.data import fetch, mnist
+from gsutils.data import fetch, mnist, registry
 from gsutils.experiments import ENTRIES, colored_mnist
 from gsutils.experiments.colored_mnist import Case, prepare
 from gsutils.nets import MLP
@@ -16,15 +16,14 @@ from gsutils.runs import records
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-DIGITS = mnist.embedded_digits()
-PUBLISHED = dataclasses.replace(DIGITS, published=True)  # so that sizes count
+DIGITS = mnist.embedded_digits()[::8]  # 1,250 to train on and 250 to test on
 SMALL = Case(steps=40, hidden=(16,), lr=3e-3, train_size=300, test_size=200, precision="float32")
 SD = methods.SD(lam=2.0, switch=20)
 
 
-def train_small(method=SMALL.method, seeds=(0,), source=PUBLISHED, **changes):
+def train_small(method=SMALL.method, seeds=(0,), **changes):
     case = dataclasses.replace(SMALL, method=method, **changes)
-    return colored_mnist.train(case, seeds, "cpu", source=source)
+    return colored_mnist.train(case, seeds, "cpu", source=DIGITS)
 
 
 # --- settings -------------------------------------------------------------------------------
@@ -94,16 +93,32 @@ def test_adam_cannot_be_reset_at_a_switch_that_there_is_not():
 # --- what is handed over --------------------------------------------------------------------
 
 
-def test_a_stand_in_is_used_whole_and_mnist_as_the_case_says():
-    assert len(prepare(SMALL, 0, PUBLISHED).y) == 300
-    assert len(prepare(SMALL, 0, PUBLISHED).held_out["test"][1]) == 200
-    assert len(prepare(SMALL, 0, DIGITS).y) == len(DIGITS) * 2 // 3
+def test_just_as_many_images_are_used_as_the_case_says():
+    run = prepare(SMALL, 0, DIGITS)
+    assert (len(run.y), len(run.held_out["test"][1])) == (300, 200)
+    whole = prepare(dataclasses.replace(SMALL, train_size=None, test_size=None), 0, DIGITS)
+    assert (len(whole.y), len(whole.held_out["test"][1])) == (1250, 250)
+
+
+@pytest.mark.parametrize("train_size", [100, None])
+def test_all_of_mnist_is_asked_for_where_all_is_wanted(monkeypatch, train_size):
+    asked = []
+
+    def digits(*wanted):
+        asked.append(wanted)
+        return DIGITS
+
+    monkeypatch.setattr(mnist, "digits", digits)
+    case = dataclasses.replace(SMALL, train_size=train_size, steps=1)
+    colored_mnist.prepare(case, 0)
+    colored_mnist.train(case, [0], "cpu")
+    assert asked == [(train_size, SMALL.test_size)] * 2
 
 
 @pytest.mark.parametrize("gray", [False, True])
 def test_each_image_keeps_its_label_and_its_environment(gray):
     case = dataclasses.replace(SMALL, gray=gray, train_size=301)
-    run = prepare(case, 3, PUBLISHED)
+    run = prepare(case, 3, DIGITS)
     first, second = run.drawn.train
     assert (len(first.y), len(second.y)) == (151, 150)  # of unequal size
     view = attrgetter("ink" if gray else "flat")
@@ -116,7 +131,7 @@ def test_each_image_keeps_its_label_and_its_environment(gray):
 
 
 def test_the_environments_are_the_two_flip_rates_and_colours_lie_together():
-    run = prepare(dataclasses.replace(SMALL, train_size=1190), 1, PUBLISHED)
+    run = prepare(dataclasses.replace(SMALL, train_size=1190), 1, DIGITS)
     half = run.X.shape[1] // 2
     colour = np.where(run.X[:, :half].any(1), -1, 1)
     assert (np.diff(colour) >= 0).all()
@@ -126,7 +141,7 @@ def test_the_environments_are_the_two_flip_rates_and_colours_lie_together():
 
 def test_held_out_images_are_those_that_they_are_called_after():
     for gray in (False, True):
-        run = prepare(dataclasses.replace(SMALL, gray=gray), 2, PUBLISHED)
+        run = prepare(dataclasses.replace(SMALL, gray=gray), 2, DIGITS)
         view = attrgetter("ink" if gray else "flat")
         for name, environment in (("validation", run.drawn.validation), ("test", run.drawn.test)):
             X, y = run.held_out[name]
@@ -142,8 +157,8 @@ def test_held_out_images_are_those_that_they_are_called_after():
 def test_the_first_loss_is_the_methods_formula_on_what_was_prepared(method):
     seen = train_small(method, seeds=[2, 5], steps=1)
     for k, seed in enumerate((2, 5)):
-        run = prepare(SMALL, seed, PUBLISHED)
-        net = MLP((128, 16, 1), [seed], init="xavier")
+        run = prepare(SMALL, seed, DIGITS)
+        net = MLP((run.X.shape[-1], 16, 1), [seed], init="xavier")
         y, group = torch.from_numpy(run.y), torch.from_numpy(run.group)
         logits = net(torch.from_numpy(run.X))[0]
         loss = method.loss(logits, methods.Batch(y, group), 0, method.start(y, 2))
@@ -161,7 +176,7 @@ CHANGED = {
 def test_every_field_of_a_case_changes_what_it_should(name):
     base = dataclasses.replace(SMALL, method=methods.SD(lam=1.0, switch=2, factor=0.1), steps=8)
     case = dataclasses.replace(base, **{name: CHANGED[name]})
-    before, after = (colored_mnist.train(c, [1], "cpu", source=PUBLISHED) for c in (base, case))
+    before, after = (colored_mnist.train(c, [1], "cpu", source=DIGITS) for c in (base, case))
     moved = before.history["loss"][-1] != after.history["loss"][-1]
     tested = before.metrics()[""]["test accuracy"] != after.metrics()[""]["test accuracy"]
     assert tested if name == "test_size" else moved
@@ -180,7 +195,7 @@ def test_the_precision_reaches_the_loop(monkeypatch):
 
 def test_the_biased_network_starts_elsewhere_than_the_one_that_counts():
     run = train_small(methods.LfF(), steps=1, lr=0.0)
-    start = MLP((128, 16, 1), [0], init="xavier").weights[0]
+    start = MLP((2 * DIGITS.images[0].size, 16, 1), [0], init="xavier").weights[0]
     assert torch.equal(run.model.debiased.weights[0], start)
     assert not torch.equal(run.model.biased.weights[0], start)
 
@@ -210,13 +225,13 @@ def test_adam_that_is_reset_differs_from_the_switch_on_and_not_before():
 
 
 def test_a_factor_on_the_objective_slows_adam_down_only_while_it_remembers():
-    method = dataclasses.replace(SD, factor=1e-4)
-    slow, reset = (train_small(method, reset=on) for on in (False, True))
+    method = dataclasses.replace(SD, switch=60, factor=1e-4)
+    slow, reset = (train_small(method, reset=on, steps=100, lr=1e-3) for on in (False, True))
     moved = [
-        abs(run.history["colour logit"][-1, 0] - run.history["colour logit"][4, 0])
+        abs(run.history["colour logit"][-1, 0] - run.history["colour logit"][12, 0])
         for run in (slow, reset)
     ]
-    assert slow.history.steps[4] == 20
+    assert slow.history.steps[12] == 60
     assert moved[1] > 10 * moved[0]
 
 
@@ -239,10 +254,11 @@ def test_a_history_holds_what_colour_and_shape_add_to_a_logit():
 
 
 def test_the_shape_logit_of_a_perfect_shape_classifier_is_its_logit():
-    clean = mnist.colored_mnist(DIGITS, 0, label_flip=0.0)
-    noisy = mnist.colored_mnist(DIGITS, 0)
+    many = mnist.embedded_digits()
+    clean = mnist.colored_mnist(many, 0, label_flip=0.0)
+    noisy = mnist.colored_mnist(many, 0)
     assert np.array_equal(clean.test.X.sum(1), noisy.test.X.sum(1))
-    task = colored_mnist.Task([prepare(Case(), 0, DIGITS)], torch.device("cpu"))
+    task = colored_mnist.Task([prepare(Case(), 0, many)], torch.device("cpu"))
     sign = torch.from_numpy(clean.test.y)
     n = len(sign)
 
@@ -251,13 +267,13 @@ def test_the_shape_logit_of_a_perfect_shape_classifier_is_its_logit():
             return 0.3 * sign[None] if X.shape[-2] == n else torch.ones(1, X.shape[-2])
 
     measured = task.measure(Shape())
-    assert float(measured["shape logit"]) == pytest.approx(0.3, abs=0.03)  # 599 noisy labels
+    assert float(measured["shape logit"]) == pytest.approx(0.3, abs=0.03)  # 2,000 noisy labels
     assert float(measured["colour logit"]) == 0
 
 
 def test_at_full_speed_sd_ends_at_the_colour_classifier_with_the_optimal_logits():
     method = dataclasses.replace(SD, switch=80)
-    run = train_small(method, source=DIGITS, steps=300, lr=2e-3, hidden=(50, 50))
+    run = train_small(method, steps=300, lr=2e-3, hidden=(50, 50), train_size=None, test_size=None)
     assert run.history["validation"][-1, 0] > 0.78
     assert run.history["test"][-1, 0] < 0.25
     # The population's optimum for λ = 2: σ(z) - p + 2z = 0 with odds 17 (cues agree) and 17/9.
@@ -278,9 +294,9 @@ def test_metrics_are_the_last_record_and_the_four_environments():
 
 
 def test_a_record_of_sd_paths_keeps_the_curves_that_the_chapter_draws(tmp_path, monkeypatch):
-    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
+    monkeypatch.setattr(mnist, "digits", lambda *sizes: DIGITS)
     entry = ENTRIES["sd-path"]
-    changes = {"steps": 3, "hidden": [4]}
+    changes = {"steps": 3, "hidden": [4], "train_size": 300, "test_size": 200}
     run = entry.record("quick", [0], "cpu", changes, cases=["longer", "full speed"])
     again = records.read(records.save(run, tmp_path))
     assert again.settings["cases"]["longer"]["method"]["switch"] == 80
@@ -296,7 +312,7 @@ def test_the_schedule_of_sd_is_trained_as_plain_pytorch_trains_it():
     data = mnist.colored_mnist(DIGITS, 4, train_size=300, test_size=200)
     X = torch.from_numpy(np.concatenate([e.flat for e in data.train]))
     y = torch.from_numpy(np.concatenate([e.y for e in data.train]))
-    net = MLP((128, 16, 1), [4], init="xavier")
+    net = MLP((X.shape[-1], 16, 1), [4], init="xavier")
     optimizer = torch.optim.Adam(net.parameters(), lr=SMALL.lr)
     for step in range(8):
         optimizer.zero_grad()
@@ -319,7 +335,8 @@ def test_seeds_trained_together_are_seeds_trained_alone(method):
 
 @pytest.mark.parametrize("method", ["erm", "irm"])
 def test_at_full_length_they_differ_by_less_than_half_a_point(method):
-    case = ENTRIES["table2"].cases["quick"][method]
+    quick = ENTRIES["table2"].cases["quick"][method]
+    case = dataclasses.replace(quick, train_size=None, test_size=None)
     together, alone = (
         colored_mnist.train(case, seeds, "cpu", source=DIGITS).metrics()[""]
         for seeds in ([0, 1], [1])
@@ -348,12 +365,16 @@ def test_an_empty_card_gets_one_answer_and_half_the_labels_right():
     assert 0 <= run.test_entropy("grayscale-blank")[0] <= np.log(2) + 1e-6
 
 
-def test_without_mnist_a_record_says_so_and_one_line_is_printed(monkeypatch, capsys):
+def test_a_quick_record_needs_no_mnist_and_a_published_one_does(monkeypatch, capsys):
     def unavailable(download=True):
         raise fetch.DataUnavailable("offline")
 
     monkeypatch.setattr(fetch, "mnist", unavailable)
     changes = {"steps": 3, "hidden": [4]}
     run = ENTRIES["table2"].record("quick", [0], "cpu", changes, cases=["erm"])
-    assert run.data["name"] == DIGITS.name
-    assert capsys.readouterr().out.count("\n") == 1
+    digits = mnist.embedded_digits()
+    assert run.data == digits.record
+    assert digits.name not in registry.PUBLISHED
+    assert capsys.readouterr().out == ""
+    with pytest.raises(fetch.DataUnavailable):
+        ENTRIES["table2"].record("paper", [0], "cpu", changes, cases=["erm"])

@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gsutils.data import fetch, registry
+from gsutils.data import fetch, mnist, registry
+from gsutils.seeding import stream
 
 ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = ("fetch_mnist", "fetch_cifar", "prepare_celeba")
+SCRIPTS = ("fetch_mnist", "fetch_cifar", "prepare_celeba", "embed_mnist")
 JPEG = b"\xff\xd8\xff\xe0 a stand-in \xff\xd9"
 ATTRIBUTES = ["5_o_Clock_Shadow", "Blond_Hair", "Eyeglasses", "Male", "Young"]
 BLOND = [1, 1, -1, -1, 1, -1]
@@ -32,6 +33,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("GSUTILS_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("GSUTILS_OFFLINE", "1")
     return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def embedded(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where embed_mnist writes when it is run here: not into the package."""
+    path = root.parent / "embedded.npz"
+    monkeypatch.setattr(importlib.import_module("data_scripts.embed_mnist"), "EMBEDDED", path)
+    return path
 
 
 def run(script: str, *arguments: object) -> int:
@@ -71,7 +80,7 @@ def test_a_failure_is_one_message_and_exit_code_1(script: str, tmp_path: Path) -
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("script", ["fetch_mnist", "fetch_cifar"])
+@pytest.mark.parametrize("script", ["fetch_mnist", "fetch_cifar", "embed_mnist"])
 def test_offline_is_said(script: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(script) == 1
     assert "GSUTILS_OFFLINE" in capsys.readouterr().err
@@ -79,7 +88,12 @@ def test_offline_is_said(script: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 @pytest.mark.parametrize(
     ("script", "getter"),
-    [("fetch_mnist", "mnist"), ("fetch_cifar", "cifar"), ("prepare_celeba", "prepare_celeba")],
+    [
+        ("fetch_mnist", "mnist"),
+        ("fetch_cifar", "cifar"),
+        ("prepare_celeba", "prepare_celeba"),
+        ("embed_mnist", "mnist"),
+    ],
 )
 def test_an_interruption_is_one_message(
     script: str, getter: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -112,6 +126,88 @@ def test_fetch_mnist_copies_and_says_where(
     (tmp_path / f"{files['t10k-images'].name}.gz").write_bytes(gzip.compress(b"Fashion"))
     assert run("fetch_mnist", "--from", tmp_path) == 1
     assert "Not MNIST's t10k-images" in capsys.readouterr().err
+
+
+def idx(array: np.ndarray) -> bytes:
+    """An array of bytes in MNIST's format."""
+    return bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes()
+
+
+@pytest.fixture
+def small_mnist(tmp_path: Path) -> mnist.Digits:
+    """120 images of digits in files of MNIST's names."""
+    rng = stream(0, "test")
+    made = mnist.Digits(
+        rng.integers(0, 256, (120, 28, 28), np.uint8), rng.integers(0, 10, 120, np.uint8), "MNIST"
+    )
+    for key, file in registry.MNIST.items():
+        content = idx(made.images if "images" in key else made.digits)
+        (tmp_path / f"{file.name}.gz").write_bytes(gzip.compress(content))
+    return made
+
+
+def test_embed_mnist_takes_only_what_is_mnist(
+    small_mnist: mnist.Digits,
+    embedded: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run("embed_mnist", "--from", tmp_path) == 1
+    assert "Not MNIST's train-images" in capsys.readouterr().err
+    assert not embedded.exists()
+
+
+def test_embed_mnist_thins_every_fifth_digit_and_says_where(
+    small_mnist: mnist.Digits,
+    embedded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    files = {
+        key: file._replace(
+            sha256=hashlib.sha256(
+                gzip.decompress((tmp_path / f"{file.name}.gz").read_bytes())
+            ).hexdigest()
+        )
+        for key, file in registry.MNIST.items()
+    }
+    monkeypatch.setattr(registry, "MNIST", files)
+    in_package = mnist.embedded_digits().record
+    assert run("embed_mnist", "--from", tmp_path, "--to", tmp_path / "other") == 0
+    assert capsys.readouterr().out == f"MNIST: {embedded}\n"
+    assert fetch.cached(root=tmp_path / "other") == {"mnist": "MNIST"}
+    mnist.embed(small_mnist, tmp_path / "expected.npz")
+    with np.load(embedded) as made, np.load(tmp_path / "expected.npz") as expected:
+        assert made["images"].shape == (24, 14, 14)
+        for name in ("images", "digits"):
+            assert np.array_equal(made[name], expected[name])
+    assert mnist.embedded_digits().record == in_package
+
+
+def test_embed_mnist_hands_its_options_on(
+    small_mnist: mnist.Digits,
+    root: Path,
+    embedded: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = []
+
+    def mnist_train(**options: object) -> mnist.Digits:
+        asked.append(options)
+        return small_mnist
+
+    monkeypatch.setattr(mnist, "mnist_train", mnist_train)
+    monkeypatch.setattr(fetch, "source_name", lambda name, root: name)
+    assert run("embed_mnist") == 0
+    assert embedded.exists()
+    given = ("--from", tmp_path, "--to", tmp_path / "other", "--timeout", 7)
+    assert run("embed_mnist", *given) == 0
+    assert asked == [
+        {"source": None, "root": root, "timeout": 30.0},
+        {"source": tmp_path, "root": tmp_path / "other", "timeout": 7.0},
+    ]
 
 
 def test_fetch_cifar_takes_files_over_and_says_their_name(

@@ -1,6 +1,7 @@
 """Data sets against an independent writing of their recipes, and their statistics."""
 
 import gzip
+import hashlib
 import math
 import struct
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.datasets import load_digits, make_moons
+from sklearn.datasets import make_moons
 
 from gsutils.data import fetch, mnist, moons
 from gsutils.seeding import stream
@@ -147,7 +148,7 @@ def test_mnist_is_read_in_the_order_of_its_files(tmp_path, monkeypatch):
     paths["train-images"].write_bytes(gzip.compress(idx(images)))
     paths["train-labels"].write_bytes(idx(np.arange(6)))
     monkeypatch.setattr(fetch, "mnist", lambda download=True: paths)
-    source = mnist.digits()
+    source = mnist.digits(None)
     assert (source.name, len(source)) == ("MNIST", 6)
     assert np.array_equal(source.images, images)
     assert source.digits.tolist() == list(range(6))
@@ -155,18 +156,22 @@ def test_mnist_is_read_in_the_order_of_its_files(tmp_path, monkeypatch):
     assert source[2:4].name == "MNIST"
 
 
-def test_without_mnist_the_embedded_digits_serve_and_one_line_says_so(monkeypatch, capsys):
+@pytest.fixture
+def no_mnist(monkeypatch):
+    """MNIST is neither at hand nor to be had."""
+
     def unavailable(download=True):
         raise fetch.DataUnavailable("no server")
 
     monkeypatch.setattr(fetch, "mnist", unavailable)
-    digits = mnist.digits()
-    lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 1
-    assert digits.name in lines[0]
-    assert "MNIST" in lines[0]
-    assert "stand-in" in digits.name
-    assert mnist.colored_mnist(digits).name == digits.name
+
+
+def test_the_embedded_digits_serve_wherever_they_suffice(no_mnist):
+    for digits in (mnist.digits(), mnist.digits(10_000), mnist.digits(1)):
+        assert digits.name == mnist.embedded_digits().name
+    for train_size in (None, 10_001):
+        with pytest.raises(fetch.DataUnavailable):
+            mnist.digits(train_size)
 
 
 def test_a_corrupt_mnist_is_not_papered_over(monkeypatch):
@@ -175,19 +180,50 @@ def test_a_corrupt_mnist_is_not_papered_over(monkeypatch):
 
     monkeypatch.setattr(fetch, "mnist", corrupt)
     with pytest.raises(fetch.CorruptData):
-        mnist.digits()
+        mnist.digits(None)
 
 
-def test_the_embedded_digits_are_scikit_learns_shuffled():
-    digits, bunch = mnist.embedded_digits(), load_digits()
-    assert digits.images.shape == (1797, 8, 8)
-    assert digits.images.dtype == np.uint8
-    assert digits.images.max() == 255
-    assert np.bincount(digits.digits).tolist() == np.bincount(bunch.target).tolist()
-    assert not np.array_equal(digits.digits, bunch.target)
-    original = {(i.astype(np.uint8).tobytes(), d) for i, d in zip(bunch.images, bunch.target)}
-    shuffled = np.round(digits.images * (16 / 255)).astype(np.uint8)
-    assert {(i.tobytes(), d) for i, d in zip(shuffled, digits.digits)} == original
+def test_the_embedded_digits_are_mnists_thinned_and_kept_as_they_were_made():
+    digits = mnist.embedded_digits()
+    assert digits.images.shape == (12_000, 14, 14)
+    assert (digits.images.dtype, digits.digits.dtype) == (np.uint8, np.uint8)
+    content = hashlib.sha256(digits.images.tobytes() + digits.digits.tobytes()).hexdigest()
+    assert content == ("931e58f6e7b5d3b9a0efb11e49096bad1e3287a172cd59d41516b3b558abd676")
+    training, held_out = mnist.parts(digits)
+    assert (len(training), len(held_out)) == (10_000, 2_000)
+    # MNIST's own counts among its first 50,000 and last 10,000 training images.
+    of_training = [4932, 5678, 4968, 5101, 4859, 4506, 4951, 5175, 4842, 4988]
+    of_held_out = [991, 1064, 990, 1030, 983, 915, 967, 1090, 1009, 961]
+    for part, counts in ((training, of_training), (held_out, of_held_out)):
+        assert np.abs(np.bincount(part.digits) - np.array(counts) / 5).max() < 1
+
+
+def test_the_embedded_digits_can_be_made_again_from_mnists_files(tmp_path):
+    try:
+        source = mnist.mnist_train(download=False)
+    except fetch.DataUnavailable:
+        pytest.skip("MNIST is not at hand")
+    mnist.embed(source, tmp_path / "mnist.npz")
+    made, kept = np.load(tmp_path / "mnist.npz"), mnist.embedded_digits()
+    assert np.array_equal(made["images"], kept.images)
+    assert np.array_equal(made["digits"], kept.digits)
+
+
+def test_what_is_embedded_is_every_fifth_of_each_digit_in_both_parts(tmp_path):
+    digit, number = stream(0, "test").integers(0, 10, 6000), np.arange(6000)
+    images = np.zeros((6000, 28, 28), np.uint8)
+    images[:, 0, 0], images[:, 0, 2] = number // 256, number % 256
+    mnist.embed(mnist.Digits(images, digit, "made"), tmp_path / "some.npz")
+    made = np.load(tmp_path / "some.npz")
+    kept = made["images"][:, 0, 0].astype(int) * 256 + made["images"][:, 0, 1]
+    assert np.array_equal(made["digits"], digit[kept])
+    assert (np.diff(kept) > 0).all()
+    assert (kept < 5000).sum() == 1000
+    for k in range(10):
+        for part in (range(5000), range(5000, 6000)):
+            among = [n for n in part if digit[n] == k]
+            places = [among.index(n) for n in kept if n in part and digit[n] == k]
+            assert set(np.diff(places)) == {5}
 
 
 # --- Colored MNIST --------------------------------------------------------------------------
@@ -288,12 +324,6 @@ def test_a_seed_makes_the_same_data_again_and_another_seed_does_not():
         assert not np.array_equal(a.y, c.y)
 
 
-def test_of_the_embedded_digits_a_third_is_kept_for_the_test():
-    made = mnist.colored_mnist(mnist.embedded_digits(), train_size=100)
-    assert [len(e.y) for e in (*made.train, made.test)] == [50, 50, 599]
-    assert made.test.X.shape[1:] == (2, 8, 8)
-
-
 def test_the_four_variants_differ_in_digit_and_colour_alone():
     e = mnist.colored_mnist(mnist.embedded_digits()).test
     made = {name: mnist.variant(e, name) for name in mnist.ENVIRONMENTS}
@@ -312,7 +342,7 @@ def test_the_four_variants_differ_in_digit_and_colour_alone():
 def test_a_blank_card_has_the_mean_ink_of_the_digits_or_what_is_asked():
     digits = mnist.embedded_digits()
     e = mnist.colored_mnist(digits).test
-    mean = digits.images[len(digits) * 2 // 3 :].mean() / 255
+    mean = digits.images[10_000:].mean() / 255
     for ink, expected in ((None, mean), (1.0, 1.0), (0.0, 0.0)):
         np.testing.assert_allclose(mnist.variant(e, "colored-blank", ink).ink, expected, rtol=1e-6)
         gray = mnist.variant(e, "grayscale-blank", ink).X
@@ -350,8 +380,8 @@ def test_an_unknown_variant_is_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"train_size": 1}, "train_size must be between 2 and 1198, got 1"),
-        ({"train_size": 1199}, "got 1199"),
+        ({"train_size": 1}, "train_size must be between 2 and 10000, got 1"),
+        ({"train_size": 10_001}, "got 10001"),
         ({"label_flip": 1.5}, "label_flip must be a probability, got 1.5"),
         ({"colour_flips": (0.2, -0.1, 0.9)}, "colour_flip must be a probability, got -0.1"),
         ({"colour_flips": (0.2, float("nan"), 0.9)}, "got nan"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from gsutils import losses, ntk
-from gsutils.data import mnist, moons
+from gsutils.data import moons
 from gsutils.experiments import ENTRIES, SIZES, chosen_size, responses, two_moons
 from gsutils.nets import MLP
 from gsutils.runs import records
@@ -25,12 +25,15 @@ TINY = {
     "figure1d": {"steps": 4},
     "figure5": {"steps": 20, "records": 5},
     "regularisers": {"steps": 3, "hidden": [20]},
-    **{name: {"steps": 90, "hidden": [4]} for name in ("table2", "sd-path")},
+    **{
+        name: {"steps": 90, "hidden": [4], "train_size": 1200, "test_size": 400}
+        for name in ("table2", "sd-path")
+    },
     **{
         name: {
             "stand_in.epochs": 2, "stand_in.whole_epochs": 1, "stand_in.widths": [4],
             "stand_in.l2": [0.05, 0.4], "stand_in.linf": [0.05], "stand_in.attack_steps": 2,
-            "stand_in.restarts": 1,
+            "stand_in.restarts": 1, "stand_in.train_size": 240, "stand_in.test_size": 60,
         }
         for name in ("table1", "cifar2-cpu")
     },
@@ -46,8 +49,8 @@ TINY = {
         name: {"steps": 2, "test": 20, "validation": 20, "hidden": 4}
         for name in ("red-arrows", "red-arrows-methods")
     },
-    "dominoes": {"stand_in.epochs": 1, "stand_in.widths": [4]},
-    "ten-colours": {"epochs": 1, "hidden": [4], "train_size": 40},
+    "dominoes": {"epochs": 1, "widths": [4], "sizes": [160, 40, 36, 100]},
+    "ten-colours": {"epochs": 1, "hidden": [4], "train_size": 600},
 }  # fmt: skip
 
 
@@ -57,7 +60,6 @@ def quick_and_offline(monkeypatch, tmp_path):
     monkeypatch.setenv("GSUTILS_CHECKPOINTS", str(tmp_path / "checkpoints"))
     monkeypatch.setenv("GSUTILS_DATA", str(tmp_path))
     monkeypatch.setenv("GSUTILS_OFFLINE", "1")
-    monkeypatch.setattr(mnist, "digits", mnist.embedded_digits)
 
 
 def test_every_entry_has_tiny_settings_here():

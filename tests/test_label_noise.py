@@ -13,7 +13,7 @@ from gsutils.experiments import ENTRIES, label_noise, two_cues
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-SOURCE = mnist.embedded_digits()
+SOURCE = mnist.embedded_digits()[::4]
 CASE = label_noise.Case(
     noise=0.2, pairs=((0.0, 0.0), (0.5, 0.0), (0.1, 4.0)), train_size=120, test_size=100,
     width=6, steps=25,
@@ -22,13 +22,14 @@ CASE = label_noise.Case(
 
 @pytest.fixture(autouse=True)
 def digits(monkeypatch):
-    monkeypatch.setattr(mnist, "digits", lambda: SOURCE)
+    monkeypatch.setattr(mnist, "digits", lambda train_size: SOURCE)
 
 
 def test_just_so_many_labels_are_wrong_and_the_test_has_none():
+    whole = replace(CASE, side=SOURCE.images.shape[-1])
     for seed in (0, 3):
-        drawn = label_noise.prepare(CASE, seed)
-        clean = label_noise.prepare(replace(CASE, noise=0.0), seed)
+        drawn = label_noise.prepare(whole, seed)
+        clean = label_noise.prepare(replace(whole, noise=0.0), seed)
         assert drawn.wrong.sum() == 24
         assert not clean.wrong.any()
         np.testing.assert_array_equal(clean.X, drawn.X)
@@ -74,9 +75,29 @@ def test_mnist_is_averaged_over_blocks():
     assert found.name == "MNIST, 3 against 8, 7×7 pixels"
 
 
+def test_images_stay_whole_where_blocks_do_not_fill_them():
+    found = label_noise.prepare(replace(CASE, side=4), 0)
+    assert found.X.shape == (120, SOURCE.images[0].size)
+    assert found.name == f"{SOURCE.name}, 3 against 8"
+
+
+def test_five_times_as_many_digits_are_asked_for_as_are_wanted(monkeypatch):
+    asked = []
+
+    def digits(wanted):
+        asked.append(wanted)
+        return SOURCE
+
+    monkeypatch.setattr(mnist, "digits", digits)
+    case = replace(CASE, train_size=30, test_size=20, steps=1)
+    label_noise.prepare(case, 0)
+    label_noise.train(case, [0, 3])
+    assert asked == [250] * 2
+
+
 def test_copies_of_a_network_are_the_network():
-    net = nets.MLP((64, 5, 1), [0, 3], parameterisation="ntk")
     X = torch.from_numpy(np.stack([label_noise.prepare(CASE, seed).X for seed in (0, 3)]))
+    net = nets.MLP((X.shape[-1], 5, 1), [0, 3], parameterisation="ntk")
     many = net.copies(3)
     torch.testing.assert_close(many(X.repeat(3, 1, 1)), net(X).repeat(3, 1))
     with pytest.raises(ValueError, match="times must be >= 1, got 0"):
@@ -88,7 +109,7 @@ def test_each_pair_is_trained_as_plain_pytorch_trains_it():
     drawn = label_noise.prepare(CASE, 3)
     X, y, test_X = (torch.from_numpy(v) for v in (drawn.X, drawn.y, drawn.test_X))
     for k, (lam, decay) in enumerate(CASE.pairs):
-        net = nets.MLP((64, 6, 1), [3])
+        net = nets.MLP((X.shape[-1], 6, 1), [3])
         optimizer = torch.optim.Adam(net.parameters(), lr=0.01, weight_decay=decay / 120)
         for _ in range(25):
             optimizer.zero_grad()
@@ -120,7 +141,7 @@ def test_all_data_come_from_the_source():
     digits = mnist.Digits(SOURCE.images[:, ::-1], SOURCE.digits, "upside down")
     trained = label_noise.train(replace(CASE, steps=1), [0], source=digits)
     usual = label_noise.train(replace(CASE, steps=1), [0])
-    assert trained.data["name"] == "upside down, 3 against 8"
+    assert trained.data["name"] == "upside down, 3 against 8, 7×7 pixels"
     assert trained.data["images"] != usual.data["images"]
 
 
@@ -291,7 +312,7 @@ CHANGES = {
         replace(CASE, steps=8, width=4),
         {
             "noise": 0.3, "pairs": ((0.2, 0.0), (0.5, 0.0), (0.1, 4.0)), "train_size": 110,
-            "test_size": 90, "width": 5, "steps": 9, "lr": 0.02, "classes": (4, 8), "side": 4,
+            "test_size": 90, "width": 5, "steps": 9, "lr": 0.02, "classes": (4, 8), "side": 2,
             "records": 3,
         },
     ),

@@ -15,7 +15,7 @@ from test_sweeps import Case
 from test_sweeps import entry as demo_entry
 
 from gsutils.__main__ import main
-from gsutils.data import registry
+from gsutils.data import mnist, registry
 from gsutils.experiments import ENTRIES
 from gsutils.ledger import claims, picture, verdicts
 from gsutils.ledger.judge import (
@@ -220,7 +220,7 @@ def test_every_unit_has_a_margin():
         ({"data": {"name": "CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
         ({"data": {"name": "CIFAR-2 of CIFAR-10 (JPEG re-encoding)"}}, ["other data"]),
         ({"data": {"name": "CIFAR-10 (unverified)"}}, ["other data"]),
-        ({"data": {"name": "scikit-learn digits (8×8 stand-in)"}}, ["other data"]),
+        ({"data": {"name": mnist.embedded_digits().name}}, ["other data"]),
         ({"data": {"name": "CIFAR-10; CIFAR-100"}}, []),
         ({"data": {"name": "CIFAR-10; CIFAR-100 (JPEG re-encoding)"}}, ["other data"]),
         ({"size": "quick", "data": {"name": "cards"}}, ["quick size", "other data"]),

@@ -15,7 +15,7 @@ import torch
 from test_sweeps import Case, entry, measured, outcome
 
 from gsutils.__main__ import main
-from gsutils.data import fetch
+from gsutils.data import fetch, images, mnist
 from gsutils.experiments import ENTRIES
 from gsutils.files import CheckpointsUnavailable, DataUnavailable
 from gsutils.ledger import lacking
@@ -451,7 +451,8 @@ def test_records_of_stand_ins_do_not_count_where_data_are_to_be_fetched(monkeypa
         ("MNIST", True),
         ("MNIST, 3 against 8, 7×7 pixels", True),
         ("CIFAR-2 of CIFAR-10", True),
-        ("scikit-learn digits (8×8 stand-in)", False),
+        (mnist.embedded_digits().name, False),
+        (images.digit_pair().name, False),
         ("CIFAR-10 (JPEG re-encoding)", False),
     ):
         assert lacks(stored(data={"name": name})) == (["b"] if fills else ["a", "b"])

@@ -19,7 +19,8 @@ from gsutils.train.image_batches import Order
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
 
-DIGITS = mnist.embedded_digits()
+DIGITS = mnist.embedded_digits()[::8]  # 1,250 to train on and 250 to test on
+CUT = len(DIGITS) * 5 // 6
 TINY = Case(hidden=(12,), epochs=1, batch=100, precision="float32")
 ENTRY = ten_colours.ENTRIES["ten-colours"]
 
@@ -36,7 +37,7 @@ def many(n=40_000):
     digit = stream(0, "test").integers(0, 10, n)
     ink = (np.arange(n) % 251).astype(np.uint8)
     images = np.broadcast_to(ink[:, None, None], (n, 28, 28))
-    return mnist.Digits(images, digit, "many", published=True)
+    return mnist.Digits(images, digit, "many")
 
 
 def test_a_colour_is_the_digits_own_as_often_as_the_agreement_says():
@@ -64,7 +65,7 @@ def test_test_images_are_others_than_those_to_train_and_the_same_in_both_tests()
 
 def test_an_image_is_its_ink_in_its_colour():
     part = data.ten_colours(DIGITS, seed=3).random
-    shown = part.painted.reshape(-1, 3, 64)
+    shown = part.painted.reshape(-1, 3, part.ink.shape[1])
     for i in (0, 7, 100):
         for channel in range(3):
             expected = part.ink[i] / 255 * data.PALETTE[part.colour[i], channel]
@@ -78,19 +79,40 @@ def test_the_ten_colours_are_far_apart():
 
 def test_mnist_is_thinned_and_cut_to_size():
     ink = stream(0, "test").integers(0, 256, (60, 28, 28), np.uint8)
-    source = mnist.Digits(ink, np.arange(60) % 10, "MNIST", published=True)
+    source = mnist.Digits(ink, np.arange(60) % 10, "MNIST")
     made = ten_colours.prepare(replace(TINY, train_size=30), 0, source)
     assert made.train.ink.shape == (30, 196)
     assert np.array_equal(made.random.ink[0], ink[50, ::2, ::2].ravel())
-    assert len(ten_colours.prepare(replace(TINY, train_size=30), 0, DIGITS).train.ink) == 1198
+
+
+def test_digits_that_are_thin_already_are_cut_to_size_alone():
+    for size, expected in ((30, 30), (None, CUT)):
+        made = ten_colours.prepare(replace(TINY, train_size=size), 0, DIGITS)
+        assert made.train.ink.shape == (expected, DIGITS.images[0].size)
+        assert np.array_equal(made.random.ink[0], DIGITS.images[CUT].ravel())
+
+
+@pytest.mark.parametrize("train_size", [100, None])
+def test_all_of_mnist_is_asked_for_where_all_is_wanted(monkeypatch, train_size):
+    asked = []
+
+    def digits(wanted):
+        asked.append(wanted)
+        return DIGITS
+
+    monkeypatch.setattr(mnist, "digits", digits)
+    case = replace(TINY, train_size=train_size)
+    ten_colours.prepare(case, 0)
+    ten_colours.train(case, [0], "cpu")
+    assert asked == [train_size] * 2
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"agreement": 1.1}, r"agreement must be in \[0, 1\], got 1.1"),
-        ({"train_size": 0}, r"train_size must be between 1 and 1198, got 0"),
-        ({"train_size": 1199}, "got 1199"),
+        ({"train_size": 0}, f"train_size must be between 1 and {CUT}, got 0"),
+        ({"train_size": CUT + 1}, f"got {CUT + 1}"),
     ],
 )
 def test_impossible_colours_are_refused(options, message):
@@ -171,7 +193,7 @@ def test_the_first_loss_is_the_formula_on_what_was_prepared():
         part = ten_colours.prepare(case, seed, DIGITS).train
         chosen = Order(torch.zeros(len(part.digit), dtype=torch.int64), case.batch, seed)(0)
         X, y = torch.from_numpy(part.painted)[chosen], torch.from_numpy(part.digit)[chosen]
-        expected = case.loss(MLP((192, 12, 10), [seed])(X), y[None]).detach()
+        expected = case.loss(MLP((X.shape[-1], 12, 10), [seed])(X), y[None]).detach()
         assert run.history["loss"][0, k] == pytest.approx(float(expected), rel=1e-5)
 
 

@@ -6,7 +6,7 @@ easy to tell; which one goes with the label as often as the **agreement** says (
 
 >>> parts = deal(pools("4 and 9", mnist.embedded_digits()), (200, 40), (0.95, 0.5), seed=0)
 >>> parts[0].images.shape, np.bincount(parts[0].group).tolist()
-((200, 1, 16, 8), [95, 5, 5, 95])
+((200, 1, 28, 14), [95, 5, 5, 95])
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gsutils.data import fetch, images, mnist
+from gsutils.data import images, mnist
 from gsutils.seeding import stream
 
 HARD = ("cats and dogs", "4 and 9")
@@ -65,9 +65,9 @@ def pools(hard: str, source: mnist.Digits | None = None) -> Pools:
 
     Args:
         hard: of :data:`HARD`. "cats and dogs" are CIFAR-2, 32×32 in colour, below digits with a
-            frame of two black pixels. "4 and 9" are digits, as the easy half, in gray; MNIST's are
-            thinned to 14×14.
-        source: the digits; default :func:`gsutils.data.mnist.digits`. Two thirds are to train.
+            frame of two black pixels. "4 and 9" are digits, as the easy half, in gray, 14×14.
+        source: the digits, parted by :func:`gsutils.data.mnist.parts`; default all of MNIST's below
+            cats and dogs, else those that come with the package.
 
     Raises:
         ValueError: an unknown kind.
@@ -75,15 +75,15 @@ def pools(hard: str, source: mnist.Digits | None = None) -> Pools:
     """
     if hard not in HARD:
         raise ValueError(f"hard must be in {HARD}, got {hard!r}")
-    source = source or mnist.digits()
+    source = source or mnist.digits(mnist.EMBEDDED[0] if hard == "4 and 9" else None)
     if hard == "4 and 9":
-        shown = source.images[:, ::2, ::2] if source.published else source.images
-        easy, below = (_digits(shown[:, None], source, p) for p in (EASY_DIGITS, HARD_DIGITS))
+        shown = mnist.thinned(source).images[:, None]
+        easy, below = (_digits(shown, source, pair) for pair in (EASY_DIGITS, HARD_DIGITS))
         return Pools(easy, below, _titles(("4", "9")), f"0 or 1 above 4 or 9, {source.name}")
-    if not source.published:
-        raise fetch.DataUnavailable(
-            f"dominoes of cats and dogs need MNIST above them, got {source.name}; run "
-            "data_scripts/fetch_mnist.py, or choose '4 and 9'"
+    if source.images.shape[1:] != (28, 28):
+        raise ValueError(
+            f"cats and dogs need digits of 28×28 pixels above them, got {source.name}; leave "
+            "source out, or choose '4 and 9'"
         )
     task = images.cats_and_dogs()
     framed = np.pad(source.images, ((0, 0), (2, 2), (2, 2)))
@@ -142,10 +142,9 @@ def deal(
 
 def _digits(shown: np.ndarray, source: mnist.Digits, pair: tuple[int, int]) -> tuple[Pool, Pool]:
     """Return the images (n, c, h, h) of two digits, a pool to train and one to test."""
-    of = np.isin(source.digits, pair)
-    X, y = shown[of], np.where(source.digits[of] == pair[1], 1, -1)
-    cut = len(y) * 2 // 3
-    return _by_class(X[:cut], y[:cut]), _by_class(X[cut:], y[cut:])
+    sign = (source.digits == pair[1]).astype(int) - (source.digits == pair[0])
+    cut = len(sign) * 5 // 6
+    return _by_class(shown[:cut], sign[:cut]), _by_class(shown[cut:], sign[cut:])
 
 
 def _by_class(X: np.ndarray, y: np.ndarray) -> Pool:

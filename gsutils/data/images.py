@@ -4,9 +4,9 @@ Images are bytes (n, c, h, w). CIFAR-2 is the cats (-1) and dogs (+1) of CIFAR-1
 
 >>> task = digit_pair()
 >>> task.name
-'scikit-learn digits, 3 or 8 (8×8 stand-in)'
+'MNIST digits, 3 or 8, 14×14'
 >>> task.X.shape, task.X_test.shape, task.outputs
-((238, 1, 8, 8), (119, 1, 8, 8), 1)
+((1989, 1, 14, 14), (408, 1, 14, 14), 1)
 """
 
 import hashlib
@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gsutils.data import fetch
-from gsutils.data.mnist import embedded_digits
+from gsutils.data import fetch, mnist
 from gsutils.data.registry import CIFAR
 
 TASKS = ("cifar2", "cifar10", "cifar100", "digits")
@@ -112,21 +111,20 @@ def cats_and_dogs(download: bool = False) -> ImageTask:
 
 
 def digit_pair(negative: int = 3, positive: int = 8) -> ImageTask:
-    """Return two of scikit-learn's bundled digits, 8×8: two thirds to train, one third to test.
+    """Return two of the digits that come with the package, some 2,000 to train and 400 to test.
 
     Raises:
         ValueError: not two different digits.
     """
-    digits = embedded_digits()
     if negative == positive or not {negative, positive} <= set(range(10)):
         raise ValueError(f"two different digits are needed, got {negative} and {positive}")
-    of = np.isin(digits.digits, (negative, positive))
-    X, y = digits.images[of][:, None], digits.digits[of].astype(np.int64)
-    cut = len(y) * 2 // 3
+    training, held_out = mnist.parts(mnist.embedded_digits())
     names = tuple(map(str, range(10)))
-    both = ImageTask(X[:cut], y[:cut], X[cut:], y[cut:], names, digits.name, mirror=False)
-    title = f"scikit-learn digits, {negative} or {positive} (8×8 stand-in)"
-    return _pair(both, negative, positive, title)
+    ten = ImageTask(
+        training.images[:, None], training.digits, held_out.images[:, None], held_out.digits,
+        names, "MNIST", mirror=False,
+    )  # fmt: skip
+    return _pair(ten, negative, positive, f"{{}} digits, {negative} or {positive}, 14×14")
 
 
 def _pair(task: ImageTask, negative: int, positive: int, title: str) -> ImageTask:

@@ -4,7 +4,7 @@ Labels are -1/+1.
 
 >>> made = colored_mnist(embedded_digits(), seed=0)
 >>> made.test.X.shape, made.test.flat.shape
-((599, 2, 8, 8), (599, 128))
+((2000, 2, 14, 14), (2000, 392))
 """
 
 import hashlib
@@ -12,14 +12,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from sklearn.datasets import load_digits
 
 from gsutils.data import fetch
-from gsutils.files import DAMAGED_GZIP
+from gsutils.files import DAMAGED_GZIP, atomic
 from gsutils.seeding import stream
 
+EMBEDDED = (10_000, 2000)  # MNIST's digits, to train on and to test on, in the package
 ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colored-blank")
 
 
@@ -31,13 +32,11 @@ class Digits:
         images: the images.
         digits: what they show.
         name: what titles and records call them.
-        published: whether they are MNIST, which the paper used, and no stand-in.
     """
 
     images: np.ndarray
     digits: np.ndarray
     name: str
-    published: bool = False
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -53,42 +52,70 @@ class Digits:
         return replace(self, images=self.images[index], digits=self.digits[index])
 
 
-def mnist_train(download: bool = True) -> Digits:
+def mnist_train(download: bool = True, **options: Any) -> Digits:
     """Return MNIST's 60,000 training images in the official order.
+
+    Args:
+        download: fetch what is missing.
+        options: see :func:`gsutils.data.fetch.mnist`.
 
     Raises:
         fetch.DataUnavailable: the files are neither cached nor reachable.
         fetch.CorruptData: a file is there but is not what it should be.
     """
-    files = fetch.mnist(download=download)
-    return Digits(read_idx(files["train-images"]), read_idx(files["train-labels"]), "MNIST", True)
+    files = fetch.mnist(download=download, **options)
+    return Digits(read_idx(files["train-images"]), read_idx(files["train-labels"]), "MNIST")
 
 
 def embedded_digits() -> Digits:
-    """Return scikit-learn's 1,797 bundled digits, 8×8, shuffled once by a fixed stream.
+    """Return the 12,000 of MNIST's training images that come with the package, 14×14.
 
-    The bundled order goes by writer; shuffled, a split is one of like with like.
+    Every fifth of each digit among the first 50,000, and among the last 10,000, in MNIST's order:
+    :func:`parts` has 10,000 to train on and 2,000 to test on.
+
+    Source: LeCun, Cortes and Burges, MNIST, CC BY-SA 3.0; made by data_scripts/embed_mnist.py.
     """
-    bunch = load_digits()
-    order = stream(0, "embedded digits").permutation(len(bunch.target))
-    images = np.round(bunch.images * (255 / 16)).astype(np.uint8)
-    return Digits(images[order], bunch.target[order], "scikit-learn digits (8×8 stand-in)")
+    with np.load(Path(__file__).with_name("mnist.npz")) as kept:
+        return Digits(kept["images"], kept["digits"], f"{EMBEDDED[0]:,} MNIST digits, 14×14")
 
 
-def digits() -> Digits:
-    """Return MNIST's training images where they can be had, else the embedded digits.
+def digits(train_size: int | None = EMBEDDED[0], test_size: int | None = None) -> Digits:
+    """Return the embedded digits where they suffice, else MNIST's training images.
 
-    When the embedded digits serve, one printed line says so.
+    Args:
+        train_size: how many images to train on are wanted; None for all of MNIST's.
+        test_size: how many others to test on; None for all that there are.
+
+    Raises:
+        fetch.DataUnavailable, fetch.CorruptData: see :func:`mnist_train`.
     """
-    try:
-        return mnist_train()
-    except fetch.DataUnavailable:
-        stand_in = embedded_digits()
-        print(
-            f"MNIST is neither cached nor reachable: {stand_in.name} instead "
-            "(data_scripts/fetch_mnist.py gets MNIST)"
-        )
-        return stand_in
+    if train_size is not None and train_size <= EMBEDDED[0] and (test_size or 0) <= EMBEDDED[1]:
+        return embedded_digits()
+    return mnist_train()
+
+
+def thinned(source: Digits) -> Digits:
+    """Return digits of 14×14 pixels: of MNIST's 28×28 every second one, as section 4.3 has it."""
+    if source.images.shape[1:] == (28, 28):
+        return replace(source, images=source.images[:, ::2, ::2])
+    return source
+
+
+def embed(source: Digits, path: Path) -> None:
+    """Write the file of :func:`embedded_digits`.
+
+    Args:
+        source: MNIST's training images.
+        path: where to.
+    """
+    source, first = thinned(source), len(source) * 5 // 6
+    by_digit = (
+        start + np.argsort(part, kind="stable")[::5]
+        for start, part in ((0, source.digits[:first]), (first, source.digits[first:]))
+    )
+    kept = source[np.concatenate([np.sort(places) for places in by_digit])]
+    with atomic(path) as part, part.open("wb") as file:
+        np.savez_compressed(file, images=kept.images, digits=kept.digits.astype(np.uint8))
 
 
 def read_idx(path: Path) -> np.ndarray:
@@ -188,15 +215,10 @@ class ColoredMNIST:
 def parts(source: Digits) -> tuple[Digits, Digits]:
     """Return the images to train on and those to test on, as section 4.3 has them.
 
-    Of MNIST's training images the first five sixths and the last sixth, thinned to 14×14 by taking
-    every second pixel. Of the small stand-in a third is kept for the test, lest the test accuracy
-    be mostly noise.
+    Of MNIST's training images, in the official order, the first five sixths and the last sixth,
+    see :func:`thinned`.
     """
-    if source.images.shape[1:] == (28, 28):
-        source = replace(source, images=source.images[:, ::2, ::2])
-        split = len(source) * 5 // 6
-    else:
-        split = len(source) * 2 // 3
+    source, split = thinned(source), len(source) * 5 // 6
     return source[:split], source[split:]
 
 
@@ -214,7 +236,7 @@ def colored_mnist(
     alternately to the two training environments, the others are the test environment.
 
     Args:
-        source: MNIST's training images (60,000), or the embedded digits.
+        source: MNIST's training images, or the embedded ones.
         seed: the run's seed; it sets the shuffle, the label noise and the colours.
         train_size: use just so many training images, both environments together.
         test_size: use just so many test images.

@@ -3,9 +3,9 @@ r"""Ten digits in ten colours: Colored MNIST's question, asked with ten classes.
 In training the colour is the digit's own with a high probability, the **agreement**, and else one
 of the nine others; in the test it is any of the ten.
 
->>> made = ten_colours(mnist.embedded_digits(), seed=0)
+>>> made = ten_colours(mnist.embedded_digits(), seed=0, train_size=2000)
 >>> made.train.painted.shape, round(float((made.train.colour == made.train.digit).mean()), 2)
-((1198, 192), 0.99)
+((2000, 588), 0.99)
 """
 
 import colorsys

@@ -24,7 +24,7 @@ class Case:
         hidden: hidden widths.
         reset: whether Adam forgets its moments at the method's switch.
         train_size: training images, both environments together; None for all.
-        test_size: test images; None for all. A stand-in for MNIST is used whole.
+        test_size: test images; None for all.
         precision: see :func:`gsutils.train.precision`.
     """
 
@@ -89,9 +89,8 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Prepar
         seed: of the colours and the label noise.
         source: the digits; default :func:`gsutils.data.mnist.digits`.
     """
-    source = source or mnist.digits()
-    sizes = (case.train_size, case.test_size) if source.published else (None, None)
-    drawn = mnist.colored_mnist(source, seed, *sizes)
+    source = source or mnist.digits(case.train_size, case.test_size)
+    drawn = mnist.colored_mnist(source, seed, case.train_size, case.test_size)
 
     both = mnist.joined(drawn.train)
     order = np.argsort(both.colour, kind="stable")

@@ -45,7 +45,6 @@ class Case:
         strengths: C of DFR's logistic regression, of which the validation split chooses one.
         controls: whether DFR is done with an untrained network and with pixels, too.
         precision: see :func:`gsutils.train.precision`.
-        stand_in: what is trained where MNIST is not at hand; None: the digits that there are.
     """
 
     method: methods.ERM = methods.ERM()
@@ -63,7 +62,6 @@ class Case:
     strengths: tuple[float, ...] = (1e-4, 1e-3, 1e-2, 0.1, 1.0)
     controls: bool = False
     precision: str = "auto"
-    stand_in: "Case | None" = None
 
     def __post_init__(self) -> None:
         """Refuse a JTT that is none, and methods that know no weights."""
@@ -88,7 +86,7 @@ class Prepared:
     """What a run is given.
 
     Attributes:
-        case: the case, or its stand-in.
+        case: how it is trained.
         halves: what the dominoes are dealt from.
         parts: the dominoes of each of :data:`SPLITS`.
         seed: of dominoes, weights and order.
@@ -153,17 +151,14 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Prepar
     """Return what a run is given.
 
     Args:
-        case: how it is trained; its stand-in takes its place where the digits are not MNIST.
+        case: how it is trained.
         seed: of the dominoes.
-        source: the digits; default :func:`gsutils.data.mnist.digits`.
+        source: the digits, see :func:`gsutils.data.dominoes.pools`.
 
     Raises:
         fetch.DataUnavailable: see :func:`gsutils.data.dominoes.pools`.
         ValueError: a number out of range.
     """
-    source = source or mnist.digits()
-    if not source.published and case.stand_in:
-        case = case.stand_in
     halves = dominoes.pools(case.hard, source)
     parts = dominoes.deal(halves, case.sizes, (case.agreement, 0.5, 0.5, 0.5), seed)
     return Prepared(case, halves, dict(zip(SPLITS, parts)), seed)

@@ -8,7 +8,7 @@ noise level, or of a width, are trained in one program.
 
 >>> drawn = prepare(Case(noise=0.2, train_size=100), seed=0, source=mnist.embedded_digits())
 >>> drawn.X.shape, int(drawn.wrong.sum()), drawn.test_X.shape
-((100, 64), 20, (257, 64))
+((100, 49), 20, (1000, 49))
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ class Case:
     Attributes:
         noise: share of the training labels that are flipped; just so many, not on average.
         pairs: (λ of SD, λ of weight decay), each >= 0.
-        train_size: training images; of a small source at most three fifths are used.
+        train_size: training images; of few at most three fifths are used.
         test_size: test images, fewer where there are not so many.
         width: hidden units.
         steps: updates.
@@ -141,7 +141,8 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Drawn:
     Args:
         case: says which and how many.
         seed: of the split and of the wrong labels.
-        source: the digits; default :func:`gsutils.data.mnist.digits`.
+        source: the digits; default :func:`gsutils.data.mnist.digits`, five times as many as wanted
+            of the two classes.
 
     Raises:
         ValueError: a share or a size out of range.
@@ -150,7 +151,7 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Drawn:
         raise ValueError(f"noise must lie in [0, 1), got {case.noise}")
     if case.train_size < 2 or case.test_size < 1:
         raise ValueError(f"sizes must be >= 2 and >= 1, got {case.train_size} and {case.test_size}")
-    source = mnist.digits() if source is None else source
+    source = source or _source(case)
     chosen = source[np.isin(source.digits, case.classes)]
     n = min(case.train_size, len(chosen) * 3 // 5)
     chosen = chosen[stream(seed, "split").permutation(len(chosen))[: n + case.test_size]]
@@ -166,6 +167,10 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Drawn:
     labels = np.where(wrong, -y[:n], y[:n]).astype(np.float32)
     name = f"{source.name}, {case.classes[0]} against {case.classes[1]}{side}"
     return Drawn(X[:n], labels, wrong, X[n:], y[n:].astype(np.float32), name)
+
+
+def _source(case: Case) -> mnist.Digits:
+    return mnist.digits(5 * (case.train_size + case.test_size))
 
 
 def train(
@@ -188,7 +193,7 @@ def train(
         ValueError: an argument out of range.
     """
     seeds, where = check_seeds(seeds), training.resolve_device(device)
-    source = mnist.digits() if source is None else source
+    source = source or _source(case)
     drawn = tuple(prepare(case, seed, source) for seed in seeds)
 
     def runs(name: str) -> Tensor:

@@ -42,7 +42,7 @@ class Case:
         penalty: one of :data:`PENALTIES`.
         coefficient: c, as the penalty's source writes it; 0 for plain training.
         agreement: probability of a digit's own colour in training.
-        train_size: training images; None for all. A stand-in for MNIST is used whole.
+        train_size: training images; None for all.
         hidden: hidden widths.
         epochs: passes over the training images.
         batch: images a step.
@@ -143,9 +143,8 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> TenCol
         seed: of the colours.
         source: the digits; default :func:`gsutils.data.mnist.digits`.
     """
-    source = source or mnist.digits()
-    size = case.train_size if source.published else None
-    return ten_colours(source, seed, case.agreement, size)
+    source = source or mnist.digits(case.train_size)
+    return ten_colours(source, seed, case.agreement, case.train_size)
 
 
 def train(
@@ -169,7 +168,7 @@ def train(
         TrainingDiverged: a loss is not finite.
     """
     seeds, where = check_seeds(seeds), training.resolve_device(device)
-    source = source or mnist.digits()
+    source = source or mnist.digits(case.train_size)
     runs = tuple(prepare(case, seed, source) for seed in seeds)
     images = _Images([run.train for run in runs], where)
     held_out = {name: _Images([getattr(run, name) for run in runs], where) for name in HELD_OUT}

@@ -236,7 +236,7 @@ def obtain(name: str) -> None:
 
 def _published(data: str) -> bool:
     """Whether data are a fetched original, or some of it: "MNIST, 3 against 8"."""
-    return {part.split(",")[0] for part in data.split(SEPARATOR)} <= registry.PUBLISHED
+    return {part.split(", ")[0] for part in data.split(SEPARATOR)} <= registry.PUBLISHED
 
 
 def _effort(entry: Entry, case: str) -> Effort | None:
