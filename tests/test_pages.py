@@ -118,6 +118,11 @@ def test_figures_stand_on_white_in_the_dark(page, themed):
     assert all(ground == ["rgb(255, 255, 255)", "none"] for ground in grounds)
 
 
+def test_a_folded_cell_says_what_it_holds(page):
+    said = page.locator("article details.hide.above-input > summary > p").all_inner_texts()
+    assert {text.strip() for text in said} <= {"Imports", "Plot", "Table", "Code", ""}
+
+
 def test_no_cell_printed_a_warning(page):
     assert page.locator("article .output.stderr, article .output.traceback").count() == 0
 

@@ -24,7 +24,17 @@ STAMP = BUILD / "book.sha256"
 INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
 INPUTS += [
     f"tools/{name}.py"
-    for name in ("ahead", "book", "gsbook", "identity", "playground", "slim", "typography")
+    for name in (
+        "ahead",
+        "book",
+        "folded",
+        "gsbook",
+        "identity",
+        "numbering",
+        "playground",
+        "slim",
+        "typography",
+    )
 ]
 INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results", "tools/slides")
 

@@ -4,7 +4,7 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
   description and a card for those who share its address (by the library sphinxext-opengraph; the
   addresses follow from `repository: url:` in `_config.yml`).
 - A chapter, a file `NN-name.md`, has its number in its heading, in the sidebar and in the links
-  to the next and the previous page. Figures keep their own count.
+  to the next and the previous page.
 - After a chapter's question stand what it costs to run, from its front matter, and the button
   that opens it in Colab.
 - Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence.
@@ -25,6 +25,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
 from tools import notebooks, release
+from tools.numbering import CHAPTER
 
 CARD = "_static/social-card.png"
 CARD_SIZE = (1200, 630)
@@ -33,7 +34,6 @@ CARD_TEXT = (
     "between them a boundary that hardly bends."
 )
 SUMMARY = "{{ ledger_summary }}"
-_CHAPTER = re.compile(r"(?:.*/)?0*(\d+)-[^/]+")
 _QUESTION = re.compile(r"<h1>(.*?</h1>\s*<p>.*?</p>)", re.DOTALL)
 
 
@@ -138,7 +138,7 @@ def count(app: Sphinx, page: str, source: list[str]) -> None:
 def number(app: Sphinx, doctree: nodes.document) -> None:
     """Put a chapter's number before its title where other pages name it."""
     name = app.env.docname
-    if chapter := _CHAPTER.fullmatch(name):
+    if chapter := CHAPTER.fullmatch(name):
         app.env.titles[name] = app.env.titles[name].deepcopy()
         entry = next(iter(app.env.tocs[name].findall(nodes.reference)))
         for title in (app.env.titles[name], entry):
@@ -154,7 +154,7 @@ def open_chapter(
         return
     settings = json.loads(settings) if isinstance(settings, str) else settings
     colab = [b["url"] for b in context.get("header_buttons", []) if b.get("label") == "colab"]
-    chapter = _CHAPTER.fullmatch(page)
+    chapter = CHAPTER.fullmatch(page)
     kicker = f'<span class="gs-chapter">Chapter {chapter[1]} </span>' if chapter else ""
     line = opening(settings.get("cost", {}), "".join(colab))
     context["body"] = _QUESTION.sub(
