@@ -37,7 +37,7 @@ help:
 	@echo "make test        lint, types, unit tests, page tests, and every notebook as in Colab"
 	@echo "make colab       every notebook in Colab's own runtime (from the network, with docker)"
 	@echo "make links       every link to another site (from the network)"
-	@echo "make notebooks   write book/*.ipynb from book/*.md"
+	@echo "make notebooks   write book/*.ipynb from book/*.md and the values of the built book"
 	@echo "make serve       read the built book at http://localhost:$(PORT)"
 	@echo "make lock        write requirements.txt from pyproject.toml (ARGS=--upgrade: newest versions)"
 	@echo "make clean       remove everything built, keep .venv"
@@ -82,7 +82,7 @@ colab:
 links: $(INSTALLED)
 	$(BIN)/lychee --config lychee.toml $(LINKING)
 
-notebooks: $(INSTALLED)
+notebooks: book
 	@$(BIN)/python -m tools.release address
 	@$(BIN)/python -m tools.notebooks
 

@@ -13,37 +13,42 @@ from conftest import HTML, ROOT, missing
 from IPython.core.interactiveshell import InteractiveShell
 from myst_nb.core.read import read_myst_markdown_notebook
 
-from gsutils.page import prose
 from gsutils.page import runtime as runtime
 from tools import notebooks
+from tools.notebooks import values
 from tools.notebooks.__main__ import main
-from tools.notebooks.cells import say
+from tools.notebooks.cells import title
 from tools.notebooks.markdown import Chapter
-from tools.notebooks.syntax import LEFT_OVER, Facts, Site, SourceError
+from tools.notebooks.syntax import GLUED, LEFT_OVER, Facts, Site, SourceError
 
 NOTEBOOKS = sorted((ROOT / "book").glob("*.ipynb"))
 SITE = Site("https://site/", "https://files/", "book/a")
 
 
 @pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    """A small book that uses every role and directive, and its notebooks by name."""
+def built(tmp_path_factory):
+    """A small book that uses every role and directive, built, with its cells executed."""
     root = tmp_path_factory.mktemp("book")
     shutil.copytree(ROOT / "tests" / "pages", root, dirs_exist_ok=True)
-    made = notebooks.make(root)
-    assert notebooks.make(root) == made  # byte for byte the same
-    return root, {path.stem: nbformat.reads(text, 4) for path, text in made.items()}
-
-
-@pytest.fixture(scope="module")
-def html(book):
-    """The same book, really built, with its cells executed: the soup of each page."""
-    root, _ = book
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
     command += [str(root), "-W", "--keep-going"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    pages = root / "_build" / "html" / "book"
+    return root
+
+
+@pytest.fixture(scope="module")
+def book(built):
+    """The book's folder, and its notebooks by name."""
+    made = notebooks.make(built)
+    assert notebooks.make(built) == made  # byte for byte the same
+    return built, {path.stem: nbformat.reads(text, 4) for path, text in made.items()}
+
+
+@pytest.fixture(scope="module")
+def html(built):
+    """The soup of each page."""
+    pages = built / "_build" / "html" / "book"
     return {page.stem: BeautifulSoup(page.read_text(), "html.parser") for page in pages.glob("*")}
 
 
@@ -56,10 +61,8 @@ def sources(notebook, kind: str) -> list[str]:
 
 
 def text_of(notebook) -> str:
-    """All that a reader reads: Markdown, and the sentences of the cells that print them."""
-    cells = notebook.cells
-    read = (c.source for c in cells if c.cell_type == "markdown" or c.source.startswith("say("))
-    return "\n\n".join(read)
+    """All that a reader reads before anything runs."""
+    return "\n\n".join(sources(notebook, "markdown"))
 
 
 def assert_same_numbers(notebook, page) -> int:
@@ -69,12 +72,12 @@ def assert_same_numbers(notebook, page) -> int:
     assert [f"({number})" for number in re.findall(r"\\tag\{(.+?)\}", text)] == tags
     captions = [tag.text.strip() for tag in page.select("article .caption-number")]
     captions = [caption for caption in captions if re.match("Figure|Table|Listing", caption)]
-    found = re.findall(r"^\*\*((?:Figure|Table|Listing) [\d.]+)\.\*\*", text, re.MULTILINE)
+    found = re.findall(r"^\*\*((?:Figure|Table|Listing) [A-Z\d.]+)\.\*\*", text, re.MULTILINE)
     assert sorted(found) == sorted(captions)
     titles = page.select(".proof > .admonition-title, .exercise > .admonition-title")
     blocks = [" ".join(title.text.split()[:2]) for title in titles]
     found = re.findall(
-        r"^(?:> \*\*|### (?=Exercise))([A-Z][a-z]+ [\d.]*\d)\b.*$", text, re.MULTILINE
+        r"^(?:> \*\*|### (?=Exercise))([A-Z][a-z]+ (?:[A-Z]\.)?[\d.]*\d)\b.*$", text, re.MULTILINE
     )
     assert found == blocks
     return len(tags) + len(captions) + len(blocks)
@@ -193,10 +196,38 @@ def test_code_cells_are_kept_with_their_tags(book):
     page = read_myst_markdown_notebook((root / "book/one.md").read_text())
     written = [cell for cell in page.cells if cell.cell_type == "code"]
     kept = [cell for cell in made["one"].cells[3:] if cell.cell_type == "code"]
-    kept = [cell for cell in kept if not cell.source.startswith("say(")]
-    assert [cell.source for cell in kept] == [cell.source for cell in written]
+    kept = [cell for cell in kept if "\nyours(" not in cell.source]
+    plain = [re.sub(r"\A#@title .*\n", "", cell.source) for cell in kept]
+    assert plain == [cell.source for cell in written]
     assert [cell.metadata.tags for cell in kept] == [cell.metadata.tags for cell in written]
     assert not any(cell.outputs or "mystnb" in cell.metadata for cell in kept)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_every_folded_cell_has_a_title_and_no_other(path):
+    cells = nbformat.read(path, 4).cells
+    folded = [cell for cell in cells if cell.metadata.get("cellView") == "form"]
+    assert all(re.match(r"#@title \S.{2,99}\n", cell.source) for cell in folded)
+    assert sum("#@title" in cell.source for cell in cells) == len(folded)
+
+
+@pytest.mark.parametrize(
+    ("source", "tags", "figure", "caption", "expected"),
+    [
+        ("import re\nx = 1", ["hide-input"], "", "", "Imports"),
+        ('glue("a", 1)', ["remove-cell"], "", "", "Values that the text quotes"),
+        ('rows = []\ntable(["a"], rows)', ["hide-input"], "", "", "Table"),
+        ("x = 1", ["hide-input"], "", "", "Code"),
+        ("plt.show()", ["hide-input"], "Figure 7.2", "Accuracy, *mean*. More.",
+         "Figure 7.2: Accuracy, mean"),
+        ("plt.show()", ["hide-input"], "Figure 6.2", "The paper's Fig. 2 on [digits](https://x): a",
+         "Figure 6.2: The paper's Fig. 2 on digits"),
+        ("plt.show()", [], "Figure 1.1", "word " * 40, "Figure 1.1: " + "word " * 17 + "…"),
+    ],
+)  # fmt: skip
+def test_the_title_of_a_folded_cell(source, tags, figure, caption, expected):
+    cell = nbformat.v4.new_code_cell(source, metadata={"tags": tags})
+    assert title(cell, figure, caption) == expected
 
 
 def test_a_notebook_opens_with_title_install_and_device(book):
@@ -204,13 +235,15 @@ def test_a_notebook_opens_with_title_install_and_device(book):
     assert one.cells[0].source.startswith("# The first chapter\n")
     assert "%pip install" in one.cells[1].source
     assert 'cpu="about 2 seconds"' in one.cells[2].source
-    assert "from gsutils.page.prose import say" in one.cells[2].source
+    assert "from gsutils.page.prose import yours" in one.cells[2].source
     assert "wants_gpu=True" in one.cells[2].source
     assert one.metadata.accelerator == "GPU"
     assert one.metadata.colab.gpuType == "T4"
     assert one.metadata.kernelspec.name == "python3"
     assert "accelerator" not in two.metadata
-    assert "import say" not in two.cells[2].source
+    assert "import yours" not in two.cells[2].source
+    for words in ("read it online", "CC BY 4.0", "MIT", "authors"):
+        assert words in one.cells[0].source
 
 
 def test_every_number_is_the_built_books(book, html):
@@ -238,25 +271,58 @@ def test_references_read_as_in_the_built_book(book, html):
         assert passage in markdown
 
 
-def test_a_passage_with_values_becomes_a_cell_that_prints_it(book, monkeypatch):
-    code = sources(book[1]["one"], "code")
-    said = [source for source in code if source.startswith("say(")]
-    assert said[-1].startswith('say(r"""\n<details>')
-    shown = []
-    monkeypatch.setattr(prose, "_values", {"ratio": 2.125, "name": "two moons"})
-    for source in said:
-        exec(source, {"say": lambda text: shown.append(prose.fill(text))})
-    assert "The ratio is 2.12 on two moons, see (1) where" in shown[0]
-    assert "2.125 alone." in shown[0]
-    assert "| 2.12 |" in shown[0]
-    assert "2.12" in shown[-1]
+def test_a_passage_quotes_the_values_of_the_built_book(book):
+    text = text_of(book[1]["one"])
+    assert "The ratio is 2.12 on two moons, see (1) where" in text
+    assert "2.125 alone." in text
+    assert "| 2.12 |" in text
+    for notebook in book[1].values():
+        assert not GLUED.search(nbformat.writes(notebook))
 
 
-@pytest.mark.parametrize("text", ['ends "so"', 'has """ inside', "line\nline", "back\\"])
-def test_any_passage_can_be_said(text):
-    shown = []
-    exec(say(text), {"say": shown.append})
-    assert shown[0].strip("\n") == text
+def test_each_section_that_quotes_ends_with_the_readers_own_values(book, monkeypatch):
+    cells = book[1]["one"].cells
+    places = [i for i, cell in enumerate(cells) if "\nyours(" in cell.source]
+    assert places
+    asked = []
+    for i in places:
+        assert i + 1 == len(cells) or cells[i + 1].source.startswith("#")
+        exec(cells[i].source, {"yours": asked.append})
+    assert asked[0]["ratio:.2f"] == "2.12"
+    quoted = {key for pairs in asked for key in pairs}
+    source = (book[0] / "book/one.md").read_text()
+    assert quoted == set(re.findall(r"\{glue:text\}`(.+?)`", source))
+
+
+def test_a_value_that_the_last_build_lacks_asks_for_a_build(book):
+    root, _ = book
+    file = root / "_build/jupyter_execute/book/one.glue.json"
+    before = file.read_text()
+    file.write_text("{}")
+    with pytest.raises(
+        SourceError, match=r"book/one.md: the last build has no '\w+': run make book"
+    ):
+        notebooks.make(root)
+    file.write_text(before)
+    shutil.copytree(root / "book", root / "elsewhere" / "book")
+    with pytest.raises(SourceError, match="has no values yet: build the book first"):
+        values.read(root / "elsewhere", "book/one")
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "code"),
+    [
+        (2.125, "2.1", "2.1"),
+        (-0.5, "−0.5", "−0.5"),
+        ("two moons", "two moons", "two moons"),
+        ('a "quoted" word', 'a "quoted" word', ""),
+        ("a long sentence of more than forty letters", None, ""),
+    ],
+)
+def test_a_value_in_text_and_in_code(value, text, code):
+    mark = "\ue000x\ue001" if isinstance(value, str) else "\ue000x:.1f\ue001"
+    assert values.fill(f"<{mark}>", {"x": value}, "a.md") == f"<{text or value}>"
+    assert values.fill(f"<{mark}>", {"x": value}, "a.md", code=True) == f"<{code}>"
 
 
 def test_a_notebook_that_differs_from_its_source_is_reported(book, capsys):
@@ -268,6 +334,10 @@ def test_a_notebook_that_differs_from_its_source_is_reported(book, capsys):
     before = page.read_text()
     page.write_text(before.replace("Trivial.", "Obvious."))
     (root / "book" / "three.ipynb").write_text("{}")
+    one = root / "book" / "one.ipynb"
+    other = one.read_text().replace("The ratio is 2.12", "The ratio is 2.13")
+    assert other != one.read_text()
+    one.write_text(other)  # another processor's last digit
     assert main(["--check"], root) == 1
     message = capsys.readouterr().err
     assert "book/two.ipynb differs" in message
@@ -326,13 +396,13 @@ def test_the_device_cell_names_device_and_time(kind, name, gpu_hint, time, monke
 
 
 def said_too_early(cells):
-    """The names that code cells say before the cell that glues them, where that is not computed."""
+    """The names that code cells show before the one that glues them, where that is not computed."""
     glued = [set(re.findall(r'\bglue\(\s*"([^"]+)"', source)) for source in cells]
     return [
         name
         for at, source in enumerate(cells)
-        if re.search(r"\bsay\(", source)
-        for name in re.findall(r"\{\{([\w-]+)(?::[^}]*)?\}\}", source)
+        if re.search(r"\byours\(", source)
+        for name in re.findall(r'"([\w-]+)(?::[^"]*)?": "', source)
         if not any(name in names for names in glued[: at + 1])
         and any(name in names for names in glued[at + 1 :])
     ]
@@ -345,5 +415,5 @@ def test_nothing_is_said_before_it_is_glued(path):
 
 
 def test_what_is_said_too_early_is_found():
-    assert said_too_early(['say("It is {{a:.1f}}")', 'glue("a", 1)']) == ["a"]
-    assert said_too_early(['glue("a", 1)', 'say("It is {{a:.1f}}")']) == []
+    assert said_too_early(['yours({"a:.1f": "1.0"})', 'glue("a", 1)']) == ["a"]
+    assert said_too_early(['glue("a", 1)', 'yours({"a:.1f": "1.0"})']) == []

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gsutils.page import prose
-from gsutils.page.prose import fill, glue, pm, say, table
+from gsutils.page.prose import glue, pm, table, written, yours
 
 
 @pytest.fixture(autouse=True)
@@ -17,21 +17,20 @@ def empty(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("value", "template", "text"),
+    ("value", "form", "text"),
     [
-        (2.125, "{{x:.1f}} times", "2.1 times"),
-        (np.float32(0.5), "{{ x : .2f}}", " 0.50"),
-        (np.int64(1234), "{{x:,}}", "1,234"),
-        (torch.tensor(0.25, requires_grad=True), "{{x:.0%}}", "25%"),
-        (np.array(7), "{{x}} and {{x:03d}}", "7 and 007"),
-        ("MNIST", "{{x}}, {x}, $\\frac{1}{{2}}$", "MNIST, {x}, $\\frac{1}{{2}}$"),
+        (2.125, ".1f", "2.1"),
+        (np.float32(0.5), " .2f", " 0.50"),
+        (-3, "", "−3"),
+        (np.int64(1234), ",", "1,234"),
+        (torch.tensor(0.25, requires_grad=True), ".0%", "25%"),
+        (np.array(7), "03d", "007"),
+        ("MNIST", "", "MNIST"),
     ],
 )
-def test_placeholders_are_filled(value, template, text, request):
+def test_a_stored_value_is_written_as_prose_has_it(value, form, text):
     glue("x", value)
-    if "{{2}}" in template:
-        glue("2", "{{2}}")  # a name like any other
-    assert fill(template) == text
+    assert written(prose._values["x"], form) == text
 
 
 def test_stored_values_are_pythons_own():
@@ -43,12 +42,7 @@ def test_stored_values_are_pythons_own():
 def test_the_last_value_counts():
     glue("x", 1)
     glue("x", 2)
-    assert fill("{{x}}") == "2"
-
-
-def test_a_missing_value_is_named():
-    with pytest.raises(KeyError, match="nothing was glued as 'margin': run the cells above first"):
-        fill("{{margin:.1f}}")
+    assert prose._values == {"x": 2}
 
 
 @pytest.mark.parametrize(
@@ -71,8 +65,8 @@ def test_what_cannot_be_quoted_is_refused(value, message):
 def test_outside_ipython_no_myst_nb_is_needed():
     code = (
         "import sys; sys.modules['myst_nb'] = None; sys.modules['IPython'] = None\n"
-        "from gsutils.page.prose import fill, glue, pm\n"
-        "glue('x', 1.5); print(fill('{{x:.2f}}'), pm([1, 2]))"
+        "from gsutils.page.prose import glue, pm, written\n"
+        "glue('x', 1.5); print(written(1.5, '.2f'), pm([1, 2]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1.50 1.50 ± 0.71\n"
@@ -91,14 +85,37 @@ def test_in_a_notebook_the_value_is_glued_for_the_page(monkeypatch):
     assert glued == {"x": (1.5, False)}
 
 
-def test_say_displays_markdown(monkeypatch):
+@pytest.fixture
+def shown(monkeypatch):
+    """The texts that are displayed."""
     import IPython.display
 
-    shown = []
-    monkeypatch.setattr(IPython.display, "display", shown.append)
-    glue("x", 0.5)
-    say("**{{x:.2f}}**")
-    assert shown[0].data == "**0.50**"
+    texts = []
+    monkeypatch.setattr(IPython.display, "display", lambda one: texts.append(one.data))
+    return texts
+
+
+def test_the_readers_own_values_stand_beside_the_books(shown):
+    glue("test_accuracy", 0.5)
+    glue("lam", 2)
+    glue("verdict", "It holds.")
+    yours({"test_accuracy:.2f": "0.51", "lam": "2", "verdict": ""})
+    assert shown == [
+        "| number | in the text | here |\n| :-- | --: | --: |\n"
+        "| test accuracy | 0.51 | 0.50 |\n| lam | 2 | 2 |",
+        "Here: It holds.",
+    ]
+
+
+def test_values_that_are_the_books_are_not_listed(shown):
+    glue("loss", -0.5)
+    yours({"loss:.1f": "−0.5"})
+    assert shown == ["The numbers of this section are the same here as in the book."]
+
+
+def test_a_value_that_was_not_computed_says_what_to_run():
+    with pytest.raises(KeyError, match="nothing was glued as 'nowhere': run the cells above"):
+        yours({"nowhere": "1"})
 
 
 def test_a_table_is_markdown_with_numbers_to_the_right():

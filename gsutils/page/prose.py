@@ -1,15 +1,14 @@
 """Values that the prose quotes: measured in a cell, never typed by hand.
 
 A chapter stores a value with :func:`glue` and quotes it in a sentence. The built book fills it
-in; the notebook prints the sentence with :func:`say`.
+in; a notebook has the book's value there, and shows those of its own run with :func:`yours`.
 
->>> glue("ratio", 2.125)
->>> fill("SD has {{ratio:.1f}} times the margin.")
-'SD has 2.1 times the margin.'
+>>> written(-2.125, ".1f")
+'−2.1'
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,13 +18,13 @@ from gsutils.text import minus, pm
 if TYPE_CHECKING:
     from IPython.display import Markdown
 
-__all__ = ["fill", "glue", "minus", "pm", "say", "table"]
+__all__ = ["Value", "glue", "minus", "pm", "table", "written", "yours"]
 
-_values: dict[str, float | int | str] = {}
-_PLACEHOLDER = re.compile(r"\{\{\s*([\w-]+)\s*(?::([^}]*))?\}\}")
+Value = float | int | str
+_values: dict[str, Value] = {}
 
 
-def glue(name: str, value: float | int | str) -> None:
+def glue(name: str, value: Value) -> None:
     """Store a value under a name, for this page's prose.
 
     Args:
@@ -53,27 +52,38 @@ def glue(name: str, value: float | int | str) -> None:
         myst_nb.glue(name, value, display=False)
 
 
-def fill(template: str) -> str:
-    """Return the text with each ``{{name}}`` or ``{{name:format}}`` replaced by its value.
+def written(value: Value, form: str = "") -> str:
+    """Return a value as prose has it, with a true minus sign."""
+    return minus(format(value, form))
+
+
+def yours(quoted: Mapping[str, str]) -> None:
+    """Display the values of this run beside those of the book, as the text above quotes them.
+
+    Args:
+        quoted: "name" or "name:format" -> what the text says; "" of a text that is long.
 
     Raises:
         KeyError: nothing was stored under a name.
     """
-
-    def value(match: re.Match[str]) -> str:
-        name, form = match.groups()
-        if name not in _values:
-            raise KeyError(f"nothing was glued as {name!r}: run the cells above first")
-        return minus(format(_values[name], form or ""))
-
-    return _PLACEHOLDER.sub(value, template)
-
-
-def say(template: str) -> None:
-    """Display a Markdown text with its values filled in."""
     from IPython.display import Markdown, display
 
-    display(Markdown(fill(template)))
+    rows, texts = [], []
+    for key, book in quoted.items():
+        name, _, form = key.partition(":")
+        if name not in _values:
+            raise KeyError(f"nothing was glued as {name!r}: run the cells above first")
+        here = written(_values[name], form)
+        if book:
+            rows.append([name.replace("_", " "), book, here])
+        else:
+            texts.append(here)
+    if rows and all(book == here for _, book, here in rows):
+        display(Markdown("The numbers of this section are the same here as in the book."))
+    elif rows:
+        display(table(["number", "in the text", "here"], rows))
+    for text in texts:
+        display(Markdown(f"Here: {text}"))
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown":

@@ -64,8 +64,9 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         _copy(root, instructor, lambda text, name: source.opened(text))
         if notes:
             _leave_out(notes, student, instead="grading")
-        stripped = _convert(student, Addresses(course.package, f"{course.site}/", online.files))
-        full = _convert(instructor, online)
+        others = Addresses(course.package, f"{course.site}/", online.files)
+        stripped = _convert(student, others, build)
+        full = _convert(instructor, online, build)
         tasks = sets.tasks(course, stripped, full)
         given = {week.name: sets.notebook(course, week, tasks) for week in course.sets}
         solved = {week.name: sets.notebook(course, week, tasks, key=True) for week in course.sets}
@@ -123,9 +124,9 @@ def _leave_out(page: str, edition: Path, instead: str) -> None:
     landing.write_text(text, encoding="utf-8")
 
 
-def _convert(edition: Path, online: Addresses) -> sets.Converted:
+def _convert(edition: Path, online: Addresses, build: Path) -> sets.Converted:
     """Write the notebooks of an edition's chapters, and return them."""
-    converted = notebooks.convert(edition, online)
+    converted = notebooks.convert(edition, online, build)
     for path, (_, text) in converted.items():
         path.write_text(text, encoding="utf-8")
     return converted

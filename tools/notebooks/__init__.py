@@ -3,9 +3,10 @@
     python -m tools.notebooks            # write them
     python -m tools.notebooks --check    # exit status 1 if one differs from its source
 
-A notebook holds no outputs, and Markdown that Colab, Jupyter and GitHub all show. A paragraph that
-quotes measured values becomes a cell that prints it. Code cells are kept as they are; a caption in
-their metadata becomes a Markdown cell below.
+A notebook holds no outputs, and Markdown that Colab, Jupyter and GitHub all show. What a paragraph
+quotes has the value of the book's last build; a folded cell at the section's end shows the reader's
+own. Code cells are kept as they are, under a title where they are folded; a caption in their
+metadata becomes a Markdown cell below.
 """
 
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_note
 from sphinx_external_toc.parsing import parse_toc_yaml
 
 import gsutils
-from tools.notebooks import numbers
+from tools.notebooks import numbers, values
 from tools.notebooks.cells import notebook
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import Facts, Site, parser
 from tools.release import address
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD = "_build"  # the folder of the built book, in that of its sources
 
 
 def chapters(root: Path) -> dict[str, Path]:
@@ -74,19 +76,24 @@ def addresses(root: Path) -> Addresses:
 
 
 def make(root: Path) -> dict[Path, str]:
-    """The notebooks of the book in `root`, by path, as they should be.
+    """The notebooks of the book in `root`, by path, with the values of its last build.
 
     Raises:
-        SourceError: a chapter holds something that has no place in a notebook.
+        SourceError: a chapter holds something that has no place in a notebook, or is not built.
     """
-    return {path: text for path, (_, text) in convert(root, addresses(root)).items()}
+    return {path: text for path, (_, text) in convert(root, addresses(root), root / BUILD).items()}
 
 
-def convert(root: Path, online: Addresses) -> dict[Path, tuple[Chapter, str]]:
+def convert(root: Path, online: Addresses, build: Path | None) -> dict[Path, tuple[Chapter, str]]:
     """Each chapter of the book in `root` as it was converted, and its notebook, by path.
 
+    Args:
+        root: the folder of the book.
+        online: where notebooks find things.
+        build: the folder of the built book, whose values are quoted; None leaves marks instead.
+
     Raises:
-        SourceError: a chapter holds something that has no place in a notebook.
+        SourceError: a chapter holds something that has no place in a notebook, or is not built.
     """
     config = numbers.settings(root)
     md = parser(numbers.parser_settings(config))
@@ -96,7 +103,9 @@ def convert(root: Path, online: Addresses) -> dict[Path, tuple[Chapter, str]]:
     def one(name: str, facts: Facts | None) -> tuple[Chapter, str]:
         source = found[name].relative_to(root).as_posix()
         chapter = Chapter(source, Site(online.pages, online.files, name), md, facts, macros)
-        return chapter, notebook(chapter, found[name].read_text(encoding="utf-8"), online.package)
+        glued = values.read(build, name) if build and facts else None
+        text = found[name].read_text(encoding="utf-8")
+        return chapter, notebook(chapter, text, online.package, glued)
 
     wanted = {name: one(name, None)[0].wanted for name in found}
     facts = numbers.read_book(root, config, wanted, online.pages, online.files)
@@ -104,9 +113,18 @@ def convert(root: Path, online: Addresses) -> dict[Path, tuple[Chapter, str]]:
 
 
 def differing(root: Path) -> list[Path]:
-    """The notebooks that differ from what the sources give, are missing, or have no source."""
-    made = make(root)
+    """The notebooks that differ from what the sources give, are missing, or have no source.
+
+    Values are not compared: another processor changes a last digit.
+    """
+    made = convert(root, addresses(root), None)
     folders = {path.parent for path in made}
     present = {path for folder in folders for path in folder.glob("*.ipynb")}
     current = {path: path.read_text(encoding="utf-8") for path in present}
-    return sorted(path for path in present | set(made) if current.get(path) != made.get(path))
+
+    def same(path: Path) -> bool:
+        if path not in made or path not in current:
+            return False
+        return bool(values.masked(made[path][1]).fullmatch(current[path]))
+
+    return sorted(path for path in present | set(made) if not same(path))

@@ -1,18 +1,33 @@
-r"""The cells of a notebook: the chapter's own, those that open it, and those that print values.
+r"""The cells of a notebook: the chapter's own, those that open it, those that show the values.
 
->>> "{{ratio:.1f}} times" in say("SD gives \ue000ratio:.1f\ue001 times the margin.")
-True
+Until the last step a quoted value is a mark, its name between two private characters.
+
+>>> print(own("ratio:.1f"))
+#@title Your own values of what this section quotes
+yours({"ratio:.1f": "\ue000ratio:.1f\ue001"})
 """
 
 import hashlib
 import json
-from typing import Any
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from myst_nb.core.read import read_myst_markdown_notebook
 
+from tools.folded import holds
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import GLUED, LEFT_OVER
+from tools.notebooks.values import fill
+
+if TYPE_CHECKING:
+    from gsutils.page.prose import Value
+
+CREDIT = """\
+*A chapter of an executable book: [read it online]({page}). Text and figures CC BY 4.0, code MIT, by
+the Gradient Starvation book authors. Numbers in the text are those of the book's own build; once
+you have run a section, the cell at its end shows yours.*"""
 
 INSTALL = """\
 # In Colab, this adds the book's package and leaves Colab's own libraries as they are.
@@ -27,8 +42,8 @@ elif importlib.util.find_spec("gsutils") is None:
 DEVICE = """\
 import os
 
-from gsutils.page.runtime import describe_runtime
-{say}
+{imported}from gsutils.page.runtime import describe_runtime
+
 # os.environ["GSUTILS_SIZE"] = "paper"  # the published settings in place of the quick ones
 describe_runtime({arguments})"""
 
@@ -38,62 +53,85 @@ FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
 UNSEEN = {"hide-input", "remove-cell"}
 
 
-def say(text: str) -> str:
-    """The code of a cell that prints a passage with its glued values."""
-    text = GLUED.sub(r"{{\1}}", text.replace("{{", "{ {"))
-    quotes = "'''" if '"""' in text else '"""'
-    ends = "\n" if "\n" in text or text.endswith(('"', "\\")) else ""
-    return f"say(r{quotes}{ends}{text}{ends}{quotes})"
+def own(*quoted: str) -> str:
+    """The code of a cell that shows the reader's own values, each "name" or "name:format"."""
+    pairs = [f'"{key}": "\ue000{key}\ue001"' for key in quoted]
+    inside = pairs[0] if len(pairs) == 1 else "\n    " + ",\n    ".join(pairs) + ",\n"
+    return f"#@title Your own values of what this section quotes\nyours({{{inside}}})"
+
+
+def title(cell: nbformat.NotebookNode, figure: str = "", caption: str = "") -> str:
+    """What a folded cell holds, in words: its figure's number and the first sentence below it."""
+    if figure:
+        words = re.sub(r"[*_`]|\[(.*?)\]\(.*?\)", r"\1", " ".join(caption.split()))
+        first = re.split(r"(?<!\b(?:Fig|Eqs))(?<!\bEq)[.:;]\s", words)[0].rstrip(".:;")
+        return textwrap.shorten(f"{figure}: {first}", 100, placeholder=" …")
+    if "remove-cell" in cell.metadata.get("tags", []):
+        return "Values that the text quotes"
+    return holds(cell.source)
 
 
 def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
-    """The cells of a chapter, converted, in order."""
+    """The cells of a chapter, converted, in order; values are marks."""
     result: list[nbformat.NotebookNode] = []
+    quoted: dict[str, None] = {}
+
+    def show_own() -> None:
+        if quoted:
+            result.append(nbformat.v4.new_code_cell(own(*quoted), metadata=FOLDED))
+            quoted.clear()
 
     def add(blocks: list[str]) -> None:
-        """Add blocks in cells: neighbours that quote values together, and the others together."""
-        groups: list[tuple[bool, str]] = []
+        """Add blocks in one cell, but a heading begins another one, after the values before it."""
+        text = ""
         for block in blocks:
-            glued = bool(GLUED.search(block))
-            if groups and groups[-1][0] == glued:
-                groups[-1] = (glued, groups[-1][1] + block)
-            else:
-                groups.append((glued, block))
-        for glued, text in groups:
-            text = text.strip("\n")
-            if glued:
-                result.append(nbformat.v4.new_code_cell(say(text), metadata=FOLDED))
-            else:
-                result.append(nbformat.v4.new_markdown_cell(text))
+            if re.match(r"\s*#", block):
+                write(text)
+                show_own()
+                text = ""
+            text += block
+            quoted.update(dict.fromkeys(GLUED.findall(block)))
+        write(text)
+
+    def write(text: str) -> None:
+        if text.strip("\n"):
+            result.append(nbformat.v4.new_markdown_cell(text.strip("\n")))
 
     for cell, line in zip(source.cells, source.metadata.source_map, strict=True):
         if cell.cell_type != "code":
             add(chapter.blocks(cell.source, line))
             continue
         metadata = {k: v for k, v in cell.metadata.items() if k != "mystnb"}
+        shown = cell.metadata.get("mystnb", {})
+        code, below, label, first = cell.source, "", "", ""
+        if caption := shown.get("figure", {}).get("caption"):
+            label = chapter.number("figure", "", line)
+            first = "".join(chapter.blocks(caption, line)).strip("\n")
+            below = f"**{label}.** {first}\n\n"
+        if alt := " ".join(shown.get("image", {}).get("alt", "").split()):
+            below += f"<details>\n<summary>The figure in words</summary>\n\n{alt}\n\n</details>"
         if UNSEEN.intersection(metadata.get("tags", [])):
             metadata |= FOLDED
-        result.append(nbformat.v4.new_code_cell(cell.source, metadata=metadata))
-        if caption := cell.metadata.get("mystnb", {}).get("figure", {}).get("caption"):
-            label = chapter.number("figure", "", line)
-            first, *rest = chapter.blocks(caption, line)
-            add([f"**{label}.** {first}", *rest])
+            code = f"#@title {title(cell, label, first)}\n{code}"
+        result.append(nbformat.v4.new_code_cell(code, metadata=metadata))
+        add([below])
+    show_own()
     return result
 
 
 def opening(
-    chapter: Chapter, settings: dict[str, Any], package: str, says: bool
+    chapter: Chapter, settings: dict[str, Any], package: str, quotes: bool
 ) -> list[nbformat.NotebookNode]:
     """The cells that install the package in Colab and name the device and the time."""
     costs = {key: str(value) for key, value in settings.get("cost", {}).items()}
     if unknown := set(costs) - {"cpu", "gpu"}:
         raise chapter.error(0, f"gsbook.cost holds {sorted(unknown)}: expected cpu and gpu")
-    costs = {"cpu": "not measured yet", **costs}
     arguments = [f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in costs.items()]
     arguments += ["wants_gpu=True"] * bool(settings.get("gpu"))
     lines = "".join(f"    {argument},\n" for argument in arguments)
     device = DEVICE.format(
-        say="from gsutils.page.prose import say\n" if says else "", arguments=f"\n{lines}"
+        imported="from gsutils.page.prose import yours\n" if quotes else "",
+        arguments=f"\n{lines}",
     )
     return [
         nbformat.v4.new_code_cell(INSTALL.format(package=package)),
@@ -101,22 +139,30 @@ def opening(
     ]
 
 
-def notebook(chapter: Chapter, text: str, package: str) -> str:
+def notebook(
+    chapter: Chapter, text: str, package: str, values: "dict[str, Value] | None" = None
+) -> str:
     """The notebook made from a chapter's text, as the text of its file.
 
+    Args:
+        chapter: the chapter.
+        text: its text.
+        package: what pip installs to get the package.
+        values: what the text quotes; None leaves marks, see :func:`tools.notebooks.values.masked`.
+
     Raises:
-        SourceError: the text has no counterpart in a notebook.
+        SourceError: the text has no counterpart in a notebook, or quotes what is not there.
     """
     source = read_myst_markdown_notebook(text, add_source_map=True)
     settings = source.metadata.get("gsbook", {})
     body = cells(chapter, source)
-    title, _, rest = body[0].source.partition("\n") if body else ("", "", "")
-    if not title.startswith("# "):
-        raise chapter.error(0, f"a chapter starts with a title '# …', got {title!r}")
-    title += f"\n\n*A chapter of an executable book: [read it online]({chapter.site.page}).*"
+    heading, _, rest = body[0].source.partition("\n") if body else ("", "", "")
+    if not heading.startswith("# "):
+        raise chapter.error(0, f"a chapter starts with a title '# …', got {heading!r}")
+    heading += f"\n\n{CREDIT.format(page=chapter.site.page)}"
     body[0].source = rest.strip("\n")
-    says = any(cell.source.startswith("say(r") for cell in body)
-    head = [nbformat.v4.new_markdown_cell(title), *opening(chapter, settings, package, says)]
+    quotes = any("\nyours(" in cell.source for cell in body)
+    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, package, quotes)]
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -133,6 +179,8 @@ def notebook(chapter: Chapter, text: str, package: str) -> str:
         key = hashlib.sha256(cell.source.encode()).hexdigest()[:10]
         seen[key] = seen.get(key, 0) + 1
         cell.id = key if seen[key] == 1 else f"{key}-{seen[key]}"
+        if values is not None:
+            cell.source = fill(cell.source, values, chapter.source, cell.cell_type == "code")
     result = nbformat.v4.new_notebook(cells=made, metadata=metadata)
     nbformat.validate(result)
     return nbformat.writes(result, indent=1, ensure_ascii=False) + "\n"
