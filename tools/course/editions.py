@@ -11,6 +11,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -174,7 +175,8 @@ def _dump(data: dict[str, Any], path: Path) -> None:
 
 def _sphinx(edition: Path, build: Path) -> None:
     """Build the site of an edition, with executed cells from the book's cache."""
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # sphinx-external-toc asks every object for its class
         good = book.sphinx(edition, edition / "_build", build / ".jupyter_cache")
     if not good:
         raise BuildError(f"the {edition.name} edition was not built: see the warnings above")
