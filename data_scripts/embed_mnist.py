@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gsutils.data import mnist, script
 
-EMBEDDED = Path(mnist.__file__).with_name("mnist.npz")
+EMBEDDED = mnist.EMBEDDED_FILE
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,9 +9,11 @@ import sys
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from conftest import ROOT
 
 from tools import gsbook
+from tools.book import INPUT_FOLDERS, INPUTS
 
 CHAPTER = """---
 jupytext:
@@ -280,3 +282,11 @@ def test_the_files_that_a_text_links_to_exist(name):
     links = re.findall(r"\]\(([^)#\s]+)", (ROOT / name).read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]
     assert [link for link in local if not (ROOT / link).exists()] == []
+
+
+def test_every_extension_of_ours_is_an_input_of_the_build():
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    ours = [name for name in config["sphinx"]["config"]["extensions"] if name.startswith("tools.")]
+    assert ours
+    for path in (name.replace(".", "/") for name in ours):
+        assert f"{path}.py" in INPUTS or path in INPUT_FOLDERS, path

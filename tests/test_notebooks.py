@@ -417,3 +417,34 @@ def test_nothing_is_said_before_it_is_glued(path):
 def test_what_is_said_too_early_is_found():
     assert said_too_early(['yours({"a:.1f": "1.0"})', 'glue("a", 1)']) == ["a"]
     assert said_too_early(['glue("a", 1)', 'yours({"a:.1f": "1.0"})']) == []
+
+
+def quoted_shares():
+    """Every value that a page quotes in percent: (page, name, value)."""
+    for path in NOTEBOOKS:
+        source = path.with_suffix(".md").read_text(encoding="utf-8")
+        names = re.findall(r"\{glue:text\}`([\w-]+)(?::[^`]*)?`\s*%", source)
+        glued = values.read(ROOT / "_build", f"book/{path.stem}") if names else {}
+        yield from ((path.stem, n, glued[n]) for n in names if not isinstance(glued[n], str))
+
+
+def test_no_page_quotes_an_impossible_share():
+    if not HTML.is_dir():
+        missing("the book is not built")
+    shares = list(quoted_shares())
+    assert len(shares) > 300
+    assert [found for found in shares if not -100 <= found[2] <= 110] == []
+
+
+def test_no_two_pages_have_a_number_in_common():
+    if not HTML.is_dir():
+        missing("the book is not built")
+    seen: dict[str, str] = {}
+    for page in sorted((HTML / "book").glob("*.html")):
+        soup = BeautifulSoup(page.read_text(encoding="utf-8"), "html.parser")
+        numbers = {tag.text.strip() for tag in soup.select("article .caption-number")}
+        numbers |= {tag.text.strip("#\n ¶") for tag in soup.select("article span.eqno")}
+        for number in numbers:
+            assert number not in seen, f"{number} is on {seen[number]} and on {page.name}"
+            seen[number] = page.name
+    assert {"Figure 7.1", "(7.1)"} <= set(seen)

@@ -10,7 +10,7 @@ easy to tell; which one goes with the label as often as the **agreement** says (
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,7 @@ def pools(hard: str, source: mnist.Digits | None = None) -> Pools:
     """
     if hard not in HARD:
         raise ValueError(f"hard must be in {HARD}, got {hard!r}")
-    source = source or mnist.digits(mnist.EMBEDDED[0] if hard == "4 and 9" else None)
+    source = source or mnist.digits(mnist.EMBEDDED_SIZES[0] if hard == "4 and 9" else None)
     if hard == "4 and 9":
         shown = mnist.thinned(source).images[:, None]
         easy, below = (_digits(shown, source, pair) for pair in (EASY_DIGITS, HARD_DIGITS))
@@ -142,9 +142,11 @@ def deal(
 
 def _digits(shown: np.ndarray, source: mnist.Digits, pair: tuple[int, int]) -> tuple[Pool, Pool]:
     """Return the images (n, c, h, h) of two digits, a pool to train and one to test."""
-    sign = (source.digits == pair[1]).astype(int) - (source.digits == pair[0])
-    cut = len(sign) * 5 // 6
-    return _by_class(shown[:cut], sign[:cut]), _by_class(shown[cut:], sign[cut:])
+    training, held_out = (
+        (part.images[part.digits == pair[0]], part.images[part.digits == pair[1]])
+        for part in mnist.parts(replace(source, images=shown))
+    )
+    return training, held_out
 
 
 def _by_class(X: np.ndarray, y: np.ndarray) -> Pool:

@@ -20,7 +20,8 @@ from gsutils.data import fetch
 from gsutils.files import DAMAGED_GZIP, atomic
 from gsutils.seeding import stream
 
-EMBEDDED = (10_000, 2000)  # MNIST's digits, to train on and to test on, in the package
+EMBEDDED_FILE = Path(__file__).with_name("mnist.npz")
+EMBEDDED_SIZES = (10_000, 2000)  # digits in it, to train on and to test on
 ENVIRONMENTS = ("grayscale-digits", "colored-digits", "grayscale-blank", "colored-blank")
 
 
@@ -75,11 +76,11 @@ def embedded_digits() -> Digits:
 
     Source: LeCun, Cortes and Burges, MNIST, CC BY-SA 3.0; made by data_scripts/embed_mnist.py.
     """
-    with np.load(Path(__file__).with_name("mnist.npz")) as kept:
-        return Digits(kept["images"], kept["digits"], f"{EMBEDDED[0]:,} MNIST digits, 14×14")
+    with np.load(EMBEDDED_FILE) as kept:
+        return Digits(kept["images"], kept["digits"], f"{EMBEDDED_SIZES[0]:,} MNIST digits, 14×14")
 
 
-def digits(train_size: int | None = EMBEDDED[0], test_size: int | None = None) -> Digits:
+def digits(train_size: int | None = EMBEDDED_SIZES[0], test_size: int | None = None) -> Digits:
     """Return the embedded digits where they suffice, else MNIST's training images.
 
     Args:
@@ -89,7 +90,11 @@ def digits(train_size: int | None = EMBEDDED[0], test_size: int | None = None) -
     Raises:
         fetch.DataUnavailable, fetch.CorruptData: see :func:`mnist_train`.
     """
-    if train_size is not None and train_size <= EMBEDDED[0] and (test_size or 0) <= EMBEDDED[1]:
+    if (
+        train_size is not None
+        and train_size <= EMBEDDED_SIZES[0]
+        and (test_size or 0) <= EMBEDDED_SIZES[1]
+    ):
         return embedded_digits()
     return mnist_train()
 

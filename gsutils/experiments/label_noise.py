@@ -160,12 +160,13 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Drawn:
     pooled = images.shape[1] == block * case.side
     if pooled:
         images = images.reshape(-1, case.side, block, case.side, block).mean((2, 4))
+    made_of = source.name.split(", ")[0] if pooled else source.name  # without a former size
     side = f", {case.side}×{case.side} pixels" if pooled else ""
     X, y = images.reshape(len(images), -1), np.where(chosen.digits == case.classes[1], 1, -1)
     wrong = np.zeros(n, bool)
     wrong[stream(seed, "label noise").permutation(n)[: round(case.noise * n)]] = True
     labels = np.where(wrong, -y[:n], y[:n]).astype(np.float32)
-    name = f"{source.name}, {case.classes[0]} against {case.classes[1]}{side}"
+    name = f"{made_of}, {case.classes[0]} against {case.classes[1]}{side}"
     return Drawn(X[:n], labels, wrong, X[n:], y[n:].astype(np.float32), name)
 
 
