@@ -44,7 +44,7 @@ ALLOWED = [
     r"\Delta = 0.1",
     r"\Delta = -0.3",  # settings of the page's own tests of robustness
     r"\epsilon = 0.25",
-    "with weight decay 2e-4 in all three cases",  # of the authors' script
+    "decay 2e-4 in all three cases",  # of the authors' script
     "step of 3e-3",  # appendix B's two steps of Adam
 ]
 
