@@ -69,7 +69,6 @@ CORE = {"dose": compare_dose, "flow": compare_flow, "survives": compare_survival
 
 ALLOWED = [
     # The thought experiment's own numbers, and arithmetic with them.
-    "three 90 % features",
     "At p = 0.9",
     "(p = 0.9)",
     "0.9^3 + 3 \\cdot 0.9^2 \\cdot 0.1",
