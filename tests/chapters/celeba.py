@@ -48,7 +48,7 @@ ALLOWED = [
     # Shrestha et al. 2022, cited there.
     "ERM 80.3 %, group DRO 88.5 %, LfF 77.8 %, SD 88.6 %",
     "from about 55 to 93 %",
-    "blond with probability 0.7",  # an example's setting
+    "at a probability of 0.7 under",  # an example's setting
 ]
 
 
