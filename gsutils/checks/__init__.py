@@ -15,7 +15,12 @@ from gsutils.checks.celeba import (
     worst_group_threshold,
 )
 from gsutils.checks.cifar_margins import dual_margin, find_crossing, project_to_ball
-from gsutils.checks.clever_hans import flip_share, linear_margin, sd_objective
+from gsutils.checks.clever_hans import (
+    confident_and_wide,
+    flip_share,
+    linear_margin,
+    sd_objective,
+)
 from gsutils.checks.colored_mnist import (
     bayes_accuracy,
     colour_the_labels,
@@ -25,7 +30,7 @@ from gsutils.checks.colored_mnist import (
 from gsutils.checks.decoupling import example_coupling, lam_for_margin, measure_lam
 from gsutils.checks.dosage import dose_share, portion_left, weights_from_doses
 from gsutils.checks.dual import dual_value, remaining_gradient, weights_from_pulls
-from gsutils.checks.friend_or_foe import boards_needed, break_even
+from gsutils.checks.friend_or_foe import boards_needed, book_that_teaches, break_even
 from gsutils.checks.limits import matching_smoothing, neck_and_neck, share_memorised
 from gsutils.checks.ntk import centred_response, fix_signs, two_layer_gram
 from gsutils.checks.perturbation import lambert_alpha, lemma1_flip, starvation_sign
@@ -36,9 +41,11 @@ __all__ = [
     "Verdict",
     "bayes_accuracy",
     "boards_needed",
+    "book_that_teaches",
     "break_even",
     "centred_response",
     "colour_the_labels",
+    "confident_and_wide",
     "dose_share",
     "dual_margin",
     "dual_value",

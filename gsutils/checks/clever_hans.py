@@ -1,6 +1,8 @@
 """The exercises of chapter 1."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import torch
 from gsutils import losses
 from gsutils.checks.verdict import exercise, number
 from gsutils.data import moons
+from gsutils.experiments import two_moons
 from gsutils.seeding import stream
 
 
@@ -99,4 +102,29 @@ def flip_share(answer: Callable[..., Any]) -> str | None:
         if np.isclose(got, truth * len(distances)):
             return "That is a count; divide by the number of points."
         return f"Wrong at eps = {eps}: which points have a boundary within that distance?"
+    return None
+
+
+@cache
+def _trained(lam: float) -> tuple[float, float]:
+    """Input margin and median of y·logit of seed 3 after training with SD."""
+    run = two_moons.train(replace(two_moons.CASES["sd"], lam=lam), seeds=[3])
+    return float(run.margins[0]), float(np.median(run.y[0] * run.history["logits"][-1, 0]))
+
+
+@exercise(
+    chapter=1, title="a λ for which seed 3 has a wide margin and is still confident, f() -> λ"
+)
+def confident_and_wide(answer: Callable[..., Any]) -> str | None:
+    lam = number(answer())
+    if not 0 <= lam <= 10:
+        return f"λ = {lam:.4g} is no coefficient of a penalty: it must lie between 0 and 10."
+    margin, logit = _trained(lam)
+    said = f"With λ = {lam:.4g} seed 3 has the margin {margin:.3f} and the median {logit:.2f}: "
+    if margin <= 0.25 and logit <= 2:
+        return said + "both are too small."
+    if margin <= 0.25:
+        return said + "sure of itself, and too close to the points."
+    if logit <= 2:
+        return said + "far enough from the points, and hardly sure of anything."
     return None

@@ -1,11 +1,13 @@
 """The exercises of chapter 11."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from gsutils.checks.verdict import exercise, number
+from gsutils.experiments import red_arrows
 
 
 @exercise(chapter=11, title="where two classifiers are equally good, f(a1, c1, a2, c2)")
@@ -53,4 +55,26 @@ def boards_needed(answer: Callable[..., Any]) -> str | None:
             f"A book of {n:.4g} boards has an exception with probability {1 - q**n:.4g}; "
             f"{chance} is asked for, with as few boards as possible."
         )
+    return None
+
+
+@cache
+def _against_the_arrow(q: float) -> float:
+    """Accuracy with wrong arrows of plain training on 2,000 boards of a book with agreement q."""
+    run = red_arrows.train(red_arrows.Case(boards=2000, agreement=(q,)), seeds=[0])
+    return float(run.history["wrong arrows"][-1, 0])
+
+
+@exercise(chapter=11, title="a book from which plain training learns chess, f() -> agreement q")
+def book_that_teaches(answer: Callable[..., Any]) -> str | None:
+    q = number(answer())
+    if 1 < q <= 100:
+        return f"An agreement is a probability: write {q / 100:.4g}, not {q:.4g}."
+    if not 0 <= q <= 1:
+        return f"An agreement is a probability between 0 and 1, you returned {q:.4g}."
+    if q < 0.65:
+        return f"With q = {q:.4g} the arrow is hardly a shortcut: at least 0.65 is asked for."
+    right = _against_the_arrow(q)
+    if right < 0.9:
+        return f"With q = {q:.4g} plain training plays {100 * right:.1f} % with wrong arrows."
     return None

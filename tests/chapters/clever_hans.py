@@ -44,6 +44,7 @@ ALLOWED = [
     r"\Delta = 0.1",
     r"\Delta = -0.3",  # settings of the page's own tests of robustness
     r"\epsilon = 0.25",
+    "input margin above 0.25",  # a bar that an exercise sets
     "decay 2e-4 in all three cases",  # of the authors' script
     "step of 3e-3",  # appendix B's two steps of Adam
 ]
@@ -70,6 +71,7 @@ RIGHT = {
     "linear-margin": [margin, lambda w, b, X, y: torch.tensor(margin(w, b, X, y))],
     "sd-objective": [objective, in_numpy],
     "flip-share": [lambda d, eps: (d <= eps).mean(), lambda d, eps: float((d < eps).mean())],
+    "confident-and-wide": [lambda: 0.02, lambda: np.float32(0.02)],
 }
 
 WRONG = {
@@ -103,10 +105,17 @@ WRONG = {
         (lambda d, eps: (d <= eps).sum(), "a count"),
         (lambda d, eps: (d <= 2 * eps).mean(), "Wrong at eps"),
     ],
+    "confident-and-wide": [
+        (lambda: 0.0, "too close to the points"),
+        (lambda: 0.2, "hardly sure of anything"),
+        (lambda: 10.0, "too"),
+        (lambda: -0.02, "no coefficient"),
+    ],
 }
 
 GIVEAWAYS = {
     "linear-margin": ["norm", "sqrt", "‖w‖", "@"],
     "sd-objective": ["softplus", "logaddexp", "logsigmoid", "**2"],
     "flip-share": ["<", "≤", "mean("],
+    "confident-and-wide": ["0.01", "0.02", "0.03", "0.05"],
 }

@@ -34,6 +34,10 @@ def compare_line(names):
 CORE = {"arrows": compare_arrows, "line": compare_line}
 
 ALLOWED = [
+    # A bar that an exercise sets, and arithmetic with its answers.
+    "of at least 0.65 with which it plays 90 % there",
+    "At an agreement of 0.9 two hundred boards",
+    "At 0.65 seven hundred do",
     "chance, 50 %",
     # Settings: agreements of books, an L2 coefficient, the books of an exercise.
     "q = 0.9",
@@ -83,6 +87,7 @@ def one_by_one(q, chance):
 RIGHT = {
     "break-even": [crossing],
     "boards-needed": [one_by_one, lambda q, chance: int(np.ceil(waiting(q, chance)))],
+    "book-that-teaches": [lambda: 0.65, lambda: np.float64(0.66)],
 }
 
 WRONG = {
@@ -100,9 +105,16 @@ WRONG = {
         (lambda q, chance: 1 / (1 - q), "on average"),
         (lambda q, chance: 1000, "as few boards as possible"),
     ],
+    "book-that-teaches": [
+        (lambda: 0.9, "with wrong arrows"),
+        (lambda: 0.5, "hardly a shortcut"),
+        (lambda: 66, "write 0.66"),
+        (lambda: -0.66, "between 0 and 1"),
+    ],
 }
 
 GIVEAWAYS = {
     "break-even": ["(c2", "c2 -", "slope"],
     "boards-needed": ["log", "ceil", "q**"],
+    "book-that-teaches": ["0.66", "0.67", "0.7"],
 }
