@@ -118,11 +118,10 @@ def class_optimum(gram: Array, y: Array, classes: int, lam: float) -> Array:
         hessian = np.einsum("ia,ikl,ib->akbl", root, inner, root).reshape(n * classes, -1)
         step = np.linalg.solve(hessian + lam * np.eye(n * classes), gradient.ravel())
         step, length, start = step.reshape(b.shape), 1.0, value(b)
-        while value(b - length * step) > start - 1e-4 * length * (gradient * step).sum():
-            length /= 2
-            if length < 1e-9:  # flat to rounding
-                length = 1.0
-                break
+        decrease = (gradient * step).sum()
+        if decrease > 1e-9 * (1 + abs(start)):  # else the objective is flat to rounding
+            while value(b - length * step) > start - 1e-4 * length * decrease:
+                length /= 2
         b = b - length * step
     if np.abs(gradient).max() > 1e-9:
         raise RuntimeError(f"the gradient is still {np.abs(gradient).max():.1e}; raise lam")

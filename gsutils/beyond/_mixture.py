@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import root
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from gsutils.seeding import stream
 
@@ -88,8 +88,9 @@ class Mixture:
         gradient = 2 * self.ridge * weights / np.array([1, self.strength**2])
         for side, share in ((1, self.agreement), (-1, 1 - self.agreement)):
             h = (1 - a - side * c) / spread
-            by_mean = -2 * spread * (h * norm.cdf(h) + norm.pdf(h))
-            by_spread = 2 * spread * norm.cdf(h)
+            density = np.exp(-(h**2) / 2) / np.sqrt(2 * np.pi)
+            by_mean = -2 * spread * (h * ndtr(h) + density)
+            by_spread = 2 * spread * ndtr(h)
             towards = np.array([1, side]) * by_mean + by_spread * noise * weights / spread
             gradient = gradient + share * towards
         return gradient
@@ -98,7 +99,7 @@ class Mixture:
         """Return the test accuracies where the cue agrees and where not, fractions (2,)."""
         a, c = np.asarray(weights, float)
         spread = np.hypot(a * self.core_noise, c * self.cue_noise)
-        return norm.cdf(np.array([a + c, a - c]) / spread)
+        return ndtr(np.array([a + c, a - c]) / spread)
 
     def sample(self, n: int, seed: int = 0, directions: int | None = None) -> tuple[Array, Array]:
         """Draw a training set.

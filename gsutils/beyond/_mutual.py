@@ -66,11 +66,10 @@ def optimum(U: Array, s2: Array, lam: float, loss: str | Loss = "logistic") -> A
             break
         hessian = (B.T * loss.curvature(u)) @ B + lam * np.eye(len(w))
         step, length, start = np.linalg.solve(hessian, gradient), 1.0, objective(w)
-        while objective(w - length * step) > start - 1e-4 * length * gradient @ step:
-            length /= 2
-            if length < 1e-9:  # flat to rounding: Newton's last steps lower the gradient alone
-                length = 1.0
-                break
+        decrease = gradient @ step
+        if decrease > 1e-9 * (1 + abs(start)):  # else the objective is flat to rounding
+            while objective(w - length * step) > start - 1e-4 * length * decrease:
+                length /= 2
         w = w - length * step
     if not (np.abs(gradient) <= 1e-11 * scale).all():
         raise RuntimeError(f"the gradient is still {np.abs(gradient).max():.1e}; raise lam")
