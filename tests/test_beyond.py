@@ -102,6 +102,19 @@ def test_in_the_limit_no_feature_of_two_feeds_the_other():
                 assert found[0, 1] < 1e-12
 
 
+def test_own_elasticities_add_up_to_the_examples_that_are_not_support_vectors():
+    pairs = []
+    for U, s2 in problems(40):
+        E = beyond.limit_elasticities(U, s2)
+        free = (beyond.multipliers((U * s2) @ U.T) == 0).sum()
+        assert np.trace(E) == pytest.approx(free, abs=1e-8)
+        np.testing.assert_allclose(E.sum(1), 0, atol=1e-8 * (1 + np.abs(E).max()))
+        if len(s2) == 3 and free == 1:  # one pair of three features feeds
+            pairs.append((E[np.triu_indices(3, 1)] > 0).sum())
+    assert pairs
+    assert set(pairs) == {1}
+
+
 # --- mutuality ------------------------------------------------------------------------------
 
 

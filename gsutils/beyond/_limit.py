@@ -78,11 +78,12 @@ def threshold(delta: float | Array) -> Array:
 def limit_elasticities(U: Array, s2: Array) -> Array:
     r"""Return the limit λ → 0 of :math:`E_{ij} = d\log|z_i^*| / d\log s_j^2`, (n, n).
 
-    .. math:: E_{ij} = \delta_{ij} - s_i^2\,(U_S^T K_{SS}^{-1} U_S)_{ij}\, z_j / z_i, \qquad
-        z = S^2 U_S^T K_{SS}^{-1} 1,
+    .. math:: E_{ij} = \Pi_{ij}\, w_j / w_i, \qquad \Pi = I - S U_A^T K_{AA}^{-1} U_A S, \qquad
+        w = S U_A^T K_{AA}^{-1} 1,
 
-    with S the support vectors. It is zero where all examples are support vectors. The formula
-    needs margins above 1 off the support; on the threshold the limit depends on the side.
+    with A the support vectors: Π projects onto the weights that none of them sees. It is zero
+    where all examples are support vectors. The formula needs margins above 1 off the support; on
+    the threshold the limit depends on the side.
 
     Args:
         U: orthogonal, (n, n).
@@ -94,10 +95,10 @@ def limit_elasticities(U: Array, s2: Array) -> Array:
     U, s2 = _check_features(U, s2)
     K = (U * s2) @ U.T
     support = multipliers(K) > 0
-    rows = U[support]
-    inner = rows.T @ np.linalg.solve(K[np.ix_(support, support)], rows)
-    z = s2 * (rows.T @ np.linalg.solve(K[np.ix_(support, support)], np.ones(support.sum())))
-    return np.eye(len(s2)) - s2[:, None] * inner * z / z[:, None]
+    rows = U[support] * np.sqrt(s2)
+    seen = np.linalg.solve(K[np.ix_(support, support)], rows)  # K_AA^-1 U_A S
+    w = seen.sum(0)
+    return (np.eye(len(s2)) - rows.T @ seen) * w / w[:, None]
 
 
 def scaled_pulls(K: Array, log_inverse_lam: float) -> Array:
