@@ -8,6 +8,7 @@ slips can be told apart. There is one module a chapter.
 ✗ Not solved yet: your function returned None.
 """
 
+from gsutils.checks.beyond import lam_for_lead, same_limit, train_to_lead
 from gsutils.checks.celeba import (
     gamma_for_threshold,
     group_report,
@@ -56,6 +57,7 @@ __all__ = [
     "gamma_for_threshold",
     "group_report",
     "irm_colour_penalty",
+    "lam_for_lead",
     "lam_for_margin",
     "lambert_alpha",
     "lemma1_flip",
@@ -66,10 +68,12 @@ __all__ = [
     "portion_left",
     "project_to_ball",
     "remaining_gradient",
+    "same_limit",
     "sd_logit",
     "sd_objective",
     "share_memorised",
     "starvation_sign",
+    "train_to_lead",
     "two_layer_gram",
     "weighted_threshold",
     "weights_from_doses",
