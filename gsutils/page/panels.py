@@ -22,7 +22,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter
+from matplotlib.ticker import FixedFormatter, FuncFormatter
 
 COLUMN = 7.58  # inches: the text's width on a desktop, 100 pixels to the inch as in figures
 PHONE = 3.6  # inches
@@ -57,9 +57,11 @@ def finish(figure: Figure, width: float | None = None) -> Figure:
             labels: Any = axis.get_ticklabels()
             if labels and labels[0].get_fontsize() < floor:
                 axis.set_tick_params(labelsize=floor)
-            written = axis.get_major_formatter()
+            written: Any = axis.get_major_formatter()
             if isinstance(written, FixedFormatter):
                 written.seq = [minus(str(label)) for label in written.seq]
+            elif isinstance(written, FuncFormatter):  # labels that were given with their ticks
+                written.func = _with_minus(written.func)
     texts: Any = figure.findobj(Text)
     for text in texts:
         if text.get_text():
@@ -182,6 +184,10 @@ def _with_stacked(result: Any, figure: Figure, draw: Callable[[Figure], Any]) ->
         return result
     both = put(*(base64.b64decode(picture) for picture in (result[0], draw(figure)[0])))
     return base64.b64encode(both).decode(), result[1]
+
+
+def _with_minus(form: Callable[..., str]) -> Callable[..., str]:
+    return lambda *value: minus(form(*value))
 
 
 def _places(figure: Figure) -> dict[tuple[range, range], list[Axes]]:
