@@ -66,7 +66,7 @@ def test_no_text_of_a_figure_has_a_hyphen_for_a_minus_sign(subplots, scale):
     figure, ax = subplots()
     ax.plot([1e-4, 1], [-0.01, 0.01] if scale != "log" else [1e-3, 1], label=f"δ = {-0.3:g}")
     ax.set(xscale="log", yscale=scale, title=f"Δ = {-0.1:+}", xlabel=f"{1e-6:g}")
-    ax.set_xticks([1e-4, 1], ["-1", "0"])
+    ax.set_xticks([1e-4, 1e-2, 1], ["-1", 0, 2.5])  # labels need not be text
     ax.annotate(f"{-2:.2f}", (0.1, 0))
     ax.legend()
     shown = [text.get_text() for text in texts(panels.finish(figure))]

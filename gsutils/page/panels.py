@@ -106,7 +106,7 @@ def stack(figure: Figure) -> bool:
     bars: Any = [ax for ax in figure.axes if hasattr(ax, "_colorbar_info")]
     room = (PHONE - 0.75 * bool(bars)) / across
     heights = [_height(group[0], room) for group in places.values()]
-    _share(places, signs=int(11 * room))
+    _share(places, room)
     rows = [heights[i : i + across] for i in range(0, len(heights), across)]
     ratios = [max(row) for row in rows]
     for ax in figure.axes:
@@ -186,8 +186,8 @@ def _with_stacked(result: Any, figure: Figure, draw: Callable[[Figure], Any]) ->
     return base64.b64encode(both).decode(), result[1]
 
 
-def _with_minus(form: Callable[..., str]) -> Callable[..., str]:
-    return lambda *value: minus(form(*value))
+def _with_minus(form: Callable[..., Any]) -> Callable[..., str]:
+    return lambda *value: minus(str(form(*value)))
 
 
 def _places(figure: Figure) -> dict[tuple[range, range], list[Axes]]:
@@ -215,8 +215,11 @@ def _height(ax: Axes, room: float) -> float:
     return max(min(drawn, 2.2), min(tall, 3.2), 1.45) + 0.3 + names
 
 
-def _share(places: dict[tuple[range, range], list[Axes]], signs: int) -> None:
-    """Write at each panel what it shares with others: names of axes, a title above a column."""
+def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
+    """Write at each panel what it shares with others: names of axes, a title above a column.
+
+    Panels are `room` inches wide; long names are broken.
+    """
     for (rows, cols), (ax, *_) in places.items():
         row = [group[0] for (r, _), group in places.items() if r == rows]
         column = [group[0] for (_, c), group in places.items() if c == cols]
@@ -224,6 +227,8 @@ def _share(places: dict[tuple[range, range], list[Axes]], signs: int) -> None:
         below = [other for other in column if ax.get_shared_x_axes().joined(ax, other)] or [ax]
         if not _is_picture(ax):
             ax.set_ylabel(ax.get_ylabel() or abreast[0].get_ylabel())
-            ax.set_xlabel(textwrap.fill(ax.get_xlabel() or below[-1].get_xlabel(), 46))
+            ax.set_xlabel(
+                textwrap.fill(ax.get_xlabel() or below[-1].get_xlabel(), int(15 * room) - 15)
+            )
             ax.tick_params(labelleft=True, labelbottom=True)
-        ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), signs))
+        ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), int(11 * room)))
