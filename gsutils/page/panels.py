@@ -220,6 +220,7 @@ def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
 
     Panels are `room` inches wide; long names are broken.
     """
+    signs, fewer = max(20, int(11 * room)), max(20, int(15 * room) - 15)
     for (rows, cols), (ax, *_) in places.items():
         row = [group[0] for (r, _), group in places.items() if r == rows]
         column = [group[0] for (_, c), group in places.items() if c == cols]
@@ -227,8 +228,6 @@ def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
         below = [other for other in column if ax.get_shared_x_axes().joined(ax, other)] or [ax]
         if not _is_picture(ax):
             ax.set_ylabel(ax.get_ylabel() or abreast[0].get_ylabel())
-            ax.set_xlabel(
-                textwrap.fill(ax.get_xlabel() or below[-1].get_xlabel(), int(15 * room) - 15)
-            )
+            ax.set_xlabel(textwrap.fill(ax.get_xlabel() or below[-1].get_xlabel(), fewer))
             ax.tick_params(labelleft=True, labelbottom=True)
-        ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), int(11 * room)))
+        ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), signs))
