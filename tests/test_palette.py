@@ -210,3 +210,10 @@ def test_the_tools_of_the_playground_keep_orange_for_spectral_decoupling():
     oranges = [selector for selector, body in rules if "var(--play-decoupled)" in body]
     assert oranges
     assert [selector for selector in oranges if not re.search('decoupled|="sd"', selector)] == []
+
+
+@pytest.mark.parametrize("sheet", ["book/_static/book.css", "tools/pdf/page.css"])
+def test_the_accents_of_pages_are_the_colours_of_the_classes(sheet):
+    text = (ROOT / sheet).read_text(encoding="utf-8")
+    accents = [re.search(rf"-{name}: (#\w{{6}});", text)[1] for name in ("strong", "starved")]
+    assert accents == [palette.NEGATIVE, palette.POSITIVE]

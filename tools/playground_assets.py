@@ -79,7 +79,7 @@ DARK = {
 def stylesheet() -> str:
     """The content of colours.css."""
     blocks = [
-        "/* Made by `python -m tools.playground_assets` from gsutils.page.plots: edit that. */"
+        "/* Made by `python -m tools.playground_assets` from gsutils.page.palette: edit that. */"
     ]
     for selector, colours in (
         ('html,\nhtml[data-theme="light"]', LIGHT),
