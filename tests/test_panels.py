@@ -133,6 +133,36 @@ def test_pictures_stand_as_many_abreast_as_can_be_seen(subplots, shape, width, a
     assert figure.get_figheight() < 12
 
 
+def test_many_pictures_that_have_titles_stand_in_two_columns(subplots):
+    figure, axes = subplots(4, 3, figsize=(8, 10))
+    for ax in axes.flat:
+        plots.panel(ax, "Adam", "1,000 steps, margin 0.1 ± 0.01")
+    for ax in axes.flat[10:]:
+        ax.set_visible(False)
+    assert panels.stack(figure)
+    assert len(figure.axes) == 10
+    assert {ax.get_gridspec().ncols for ax in figure.axes} == {2}
+    assert "\n" in axes[0, 0].get_xlabel()
+
+
+def test_a_legend_that_is_too_wide_for_a_phone_gets_fewer_columns(subplots):
+    figure, axes = subplots(1, 2, figsize=(10, 3))
+    for ax, anchor in zip(axes, (None, (0, 1))):
+        for name in ("exponential", "cross-entropy, SD, squared", "hinge", "mistakes only"):
+            ax.plot([0, 1], label=name)
+        ax.legend(ncols=2, loc="lower left", bbox_to_anchor=anchor)
+    assert panels.stack(figure)
+    figure.draw_without_rendering()
+    for ax in axes:
+        legend = ax.get_legend()
+        assert [text.get_text() for text in legend.get_texts()][2:] == ["hinge", "mistakes only"]
+        assert legend.get_window_extent().width < figure.bbox.width
+        assert ax.get_position().width > 0.6
+    inside, above = (ax.get_legend().get_window_extent() for ax in axes)
+    assert inside.y1 < axes[0].get_window_extent().y1
+    assert above.y0 > axes[1].get_window_extent().y0 + 0.9 * axes[1].get_window_extent().height
+
+
 @pytest.mark.parametrize(
     ("shape", "width"), [((1, 1), 10), ((3, 1), 10), ((1, 2), 4.5), ((3, 5), 8.4), ((5, 3), 10)]
 )

@@ -27,7 +27,7 @@ from matplotlib.ticker import FixedFormatter, FuncFormatter
 COLUMN = 7.58  # inches: the text's width on a desktop, 100 pixels to the inch as in figures
 PHONE = 3.6  # inches
 SMALLEST = 7.0  # points, as displayed on a desktop
-MOST = 12  # panels below one another
+FEW, MOST = 6, 9  # pictures, and panels, below one another
 STACK = "GSUTILS_STACK"  # set where stacked versions are wanted
 _CHUNK = b"phOn"  # ancillary, private, safe to copy
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -79,12 +79,16 @@ def columns(figure: Figure) -> int:
     grid = first.get_subplotspec().get_gridspec()
     if grid.ncols == 1 or any(len(rows) > 1 or len(cols) > 1 for rows, cols in places):
         return 0
-    if not all(_is_picture(ax) for group in places.values() for ax in group):
+    pictures = all(_is_picture(ax) for group in places.values() for ax in group)
+    if not pictures:
         fitting = 1
     else:
         fitting = int(PHONE / (0.7 * figure.get_figwidth() / grid.ncols))
         fitting = max((c for c in range(1, fitting + 1) if grid.ncols % c == 0), default=1)
-    shown = sum(any(ax.get_visible() for ax in group) for group in places.values())
+    heads = [group[0] for group in places.values() if any(ax.get_visible() for ax in group)]
+    shown = len(heads)
+    if pictures and shown > FEW and all(ax.get_title() for ax in heads):
+        fitting = max(fitting, 2)  # each says what it is, wherever it stands
     return 0 if fitting == grid.ncols or shown > MOST * fitting else fitting
 
 
@@ -105,8 +109,8 @@ def stack(figure: Figure) -> bool:
     }
     bars: Any = [ax for ax in figure.axes if hasattr(ax, "_colorbar_info")]
     room = (PHONE - 0.75 * bool(bars)) / across
-    heights = [_height(group[0], room) for group in places.values()]
     _share(places, room)
+    heights = [_height(group[0], room) for group in places.values()]
     rows = [heights[i : i + across] for i in range(0, len(heights), across)]
     ratios = [max(row) for row in rows]
     for ax in figure.axes:
@@ -128,6 +132,8 @@ def stack(figure: Figure) -> bool:
     if figure.get_suptitle():
         figure.suptitle(textwrap.fill(figure.get_suptitle(), 42), fontsize=10)
     finish(figure, PHONE)
+    for ax in figure.axes:
+        _narrow_legend(ax, room)
     return True
 
 
@@ -207,7 +213,8 @@ def _height(ax: Axes, room: float) -> float:
     """Height (inches) of a panel that is `room` inches wide, from its present shape."""
     figure: Any = ax.figure
     box = ax.get_window_extent()
-    names = 0.22 * (bool(ax.get_title()) + bool(ax.get_xlabel()) + ax.get_title().count("\n"))
+    words = filter(None, (ax.get_title(), ax.get_xlabel()))
+    names = 0.22 * sum(1 + text.count("\n") for text in words)
     if _is_picture(ax):
         return room * 0.94 * box.height / box.width + names + 0.06
     drawn = box.height / figure.dpi
@@ -230,4 +237,26 @@ def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
             ax.set_ylabel(ax.get_ylabel() or abreast[0].get_ylabel())
             ax.set_xlabel(textwrap.fill(ax.get_xlabel() or below[-1].get_xlabel(), fewer))
             ax.tick_params(labelleft=True, labelbottom=True)
+        else:
+            ax.set_xlabel(textwrap.fill(ax.get_xlabel(), signs))
         ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), signs))
+
+
+def _narrow_legend(ax: Axes, room: float) -> None:
+    """Let a legend of several columns that is too wide have half of them, and stand out."""
+    legend: Any = ax.get_legend()
+    if legend is None:
+        return
+    figure: Any = ax.figure
+    if legend._ncols > 1 and legend.get_window_extent().width / figure.dpi > room - 0.7:
+        anchor = legend._bbox_to_anchor
+        legend = ax.legend(
+            legend.legend_handles,
+            [text.get_text() for text in legend.get_texts()],
+            loc=legend._loc,
+            ncols=(legend._ncols + 1) // 2,
+            bbox_to_anchor=anchor and anchor._bbox.bounds,
+            fontsize=legend.get_texts()[0].get_fontsize(),
+        )
+    legend.set_frame_on(True)
+    legend.get_frame().set(facecolor="white", edgecolor="none", alpha=0.7)
