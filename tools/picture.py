@@ -11,6 +11,7 @@ import matplotlib
 from gsutils.experiments import two_moons
 from gsutils.page import panels, plots
 from gsutils.text import pm
+from tools import slim
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / "_static" / "fig1.png"
 
@@ -32,7 +33,8 @@ def draw(target: Path = TARGET) -> Path:
         fig.savefig(target, dpi=160)
         panels.stack(fig)
         fig.savefig(phone := BytesIO(), dpi=200)  # which tools.phone takes out again
-        target.write_bytes(panels.put(target.read_bytes(), phone.getvalue()))
+        both = slim.packed(target.read_bytes()), slim.packed(phone.getvalue())
+        target.write_bytes(panels.put(*both))
         plt.close(fig)
     return target
 
