@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from conftest import ROOT
+from PIL import Image
 
 from tools import gsbook
 from tools.book import INPUT_FOLDERS, INPUTS
@@ -159,6 +160,7 @@ def book(tmp_path_factory):
     shutil.copy(ROOT / "book/references.bib", root / "book")
     write(root / "gsutils", PACKAGE)
     shutil.copy(ROOT / "gsutils/text.py", root / "gsutils")  # for tools.typography
+    shutil.copytree(ROOT / "gsutils/page", root / "gsutils/page")
     pages = [{"file": f"book/{name}.md"} for name in ("deep", "aside")]
     toc = {"format": "jb-book", "root": "book/intro.md", "chapters": pages}
     intro = "# Intro\n\n```{nb-exec-table}\n```\n"
@@ -168,7 +170,13 @@ def book(tmp_path_factory):
         f"{note.format('deep')}from gsutils.top import value\nprint('deep is', value)\n{slow}",
         "Deep",
     )
-    aside = chapter(note.format("aside") + "from gsutils.aside import value\nprint(value)", "Aside")
+    panels = (
+        "import matplotlib.pyplot as plt\nfrom gsutils.page import plots\nplots.use_style()\n"
+        "plt.subplots(1, 3, figsize=(10, 3))\nplt.show()"
+    )
+    aside = chapter(
+        f"{note.format('aside')}from gsutils.aside import value\nprint(value)\n{panels}", "Aside"
+    )
     write(root, {"_toc.yml": json.dumps(toc), "book/intro.md": intro})
     write(root, {"book/deep.md": deep, "book/aside.md": aside})
     return root
@@ -213,6 +221,20 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     assert "Warning" not in output
     page = book / "_build/html/book/deep.html"
     assert "deep is one\none line, one piece" in page.read_text(encoding="utf-8")
+
+    aside = (book / "_build/html/book/aside.html").read_text(encoding="utf-8")
+    phone, wide = re.search(
+        r'<picture><source [^<>]*srcset="../(_images/\w+-phone.png)" [^<>]*>'
+        r'<img [^<>]*src="../(_images/\w+.png)"',
+        aside,
+    ).groups()
+    with (
+        Image.open(book / "_build/html" / phone) as below,
+        Image.open(book / "_build/html" / wide) as abreast,
+    ):
+        assert below.height > 2 * below.width
+        assert abreast.width > 2 * abreast.height
+    assert b"phOn" not in (book / "_build/html" / wide).read_bytes()
 
     intro = (book / "_build/html/book/intro.html").read_text(encoding="utf-8")
     rows = re.findall(r"<tr.*?</tr>", intro, re.DOTALL)

@@ -49,8 +49,26 @@ def test_a_figure_of_several_panels_scrolls_at_a_size_that_can_be_read(page):
         })"""
     )
     assert all(wide == sign for wide, sign in told), told
-    if page.name.endswith("clever-hans.html"):
+    if page.name.endswith("cifar-margins.html"):
         assert widths
+
+
+def test_the_panels_of_a_figure_stand_below_one_another(page):
+    page.evaluate(OPEN)
+    shown = page.evaluate(
+        """() => Promise.all([...document.querySelectorAll("article picture img")].map(async i => {
+          i.loading = "eager";
+          await i.decode();
+          return [i.currentSrc, i.getBoundingClientRect().width, i.closest("figure").clientWidth,
+                  i.naturalHeight / i.naturalWidth, i.clientHeight / i.clientWidth];
+        }))"""
+    )
+    for address, width, room, true, drawn in shown:
+        assert address.endswith("-phone.png")
+        assert width <= room
+        assert drawn == pytest.approx(true, rel=0.05), address
+    if page.name.endswith("clever-hans.html"):
+        assert shown
 
 
 def test_what_scrolls_sideways_can_be_reached_by_keyboard(page, resized):

@@ -202,7 +202,7 @@ def test_a_finger_that_scrolls_over_a_chart_changes_nothing(open_page, name, cha
 
 @pytest.mark.parametrize("measure", ["size", "signed"])
 @pytest.mark.parametrize("scale", ["relative", "raw"])
-def test_the_map_is_orange_where_the_derivative_is_negative(open_page, measure, scale):
+def test_the_map_is_pink_where_the_derivative_is_negative(open_page, measure, scale):
     page = open_page(
         f"?play=map&measure={measure}&scale={scale}", viewport={"width": 1000, "height": 2600}
     )
@@ -214,8 +214,8 @@ def test_the_map_is_orange_where_the_derivative_is_negative(open_page, measure, 
     )
     height, width, _ = image.shape
     seen = [image[int(0.55 * height), int(x * width)].astype(int) for x in (0.4, 0.7, 0.9)]
-    orange = [bool(r > b + 5) for r, _, b in seen]
-    assert orange == [False, True, measure == "size"]
+    pink = [bool(r > g + 5) for r, g, _ in seen]
+    assert pink == [False, True, measure == "size"]
 
 
 @pytest.fixture

@@ -78,15 +78,45 @@ def test_a_panel_has_a_title_a_note_and_no_ticks(ax):
     assert len(ax.get_xticks()) == len(ax.get_yticks()) == 0
 
 
-def test_bars_show_their_values(ax):
+def test_each_seed_is_a_dot_and_their_mean_a_short_line(ax):
+    seeds = [np.array([1.0, 3.0]), np.array([5.0, 6.0, 10.0])]
+    plots.dots(ax, [0, 10], seeds, plots.METHODS["sd"], "SD")
+    singles, means, key = ax.lines
+    assert singles.get_xdata().tolist() == [0, 0, 10, 10, 10]
+    assert singles.get_ydata().tolist() == [1, 3, 5, 6, 10]
+    assert singles.get_marker() == plots.METHODS["sd"].marker
+    assert means.get_ydata().tolist() == [2, 7]
+    assert (means.get_marker(), means.get_linestyle()) == ("_", "-")
+    assert ax.get_legend_handles_labels() == ([key], ["SD"])
+    assert not ax.containers, "an error bar or a bar"
+
+
+def test_dots_at_places_that_are_missing_are_refused(ax):
+    with pytest.raises(ValueError, match="values must be given for 2 places, got 1"):
+        plots.dots(ax, [0, 1], [np.zeros(3)], plots.METHODS["sd"])
+
+
+def test_groups_show_seeds_and_means_side_by_side(ax):
     groups = {
-        "train": {"ERM": (90.0, 1.0), "SD": (70.0, np.nan)},
-        "test": {"SD": (60.0, 2.0), "ERM": (20.4, 0.5)},
+        "train": {"ERM": np.array([80.0, 100.0]), "SD": np.array([70.0])},
+        "test": {"SD": np.array([60.0]), "ERM": np.array([20.4, 20.4])},
     }
-    plots.bars(ax, groups, {"ERM": plots.PLAIN, "SD": plots.DECOUPLED})
-    heights = [[bar.get_height() for bar in container] for container in ax.containers[1::2]]
-    assert heights == [[90, 20.4], [70, 60]]
+    looks = {"ERM": plots.METHODS["erm"], "SD": plots.METHODS["sd"]}
+    plots.groups(ax, groups, looks)
+    drawn = {line.get_color(): line.get_ydata().tolist() for line in ax.lines[:4:3]}
+    assert drawn == {plots.PLAIN: [80, 100, 20.4, 20.4], plots.DECOUPLED: [70, 60]}
     assert [t.get_text() for t in ax.texts] == ["90", "20", "70", "60"]
     assert [t.get_text() for t in ax.get_xticklabels()] == ["train", "test"]
-    edges = [bar.get_x() for container in ax.containers[1::2] for bar in container]
-    assert len(set(np.round(edges, 6))) == 4
+    places = [x for line in (ax.lines[1], ax.lines[4]) for x in line.get_xdata()]
+    np.testing.assert_allclose(places, [-0.2, 0.8, 0.2, 1.2])
+    assert not ax.containers, "an error bar or a bar"
+
+
+def test_coloured_images_have_the_colours_of_digits_and_of_no_class(ax):
+    one = np.zeros((2, 2, 1, 1))
+    one[0, 0] = one[1, 1] = 1
+    figure, axes = plt.subplots(1, 2)
+    plots.cards(axes, one)
+    shown = [to_rgba(ax.images[0].get_array()[0, 0]) for ax in axes]
+    np.testing.assert_allclose(shown, [to_rgba(colour) for colour in plots.DIGITS])
+    plt.close(figure)

@@ -16,6 +16,7 @@ import sys
 import time
 from pathlib import Path
 
+from gsutils.page import panels
 from tools import gsbook, identity
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +32,7 @@ INPUTS += [
         "gsbook",
         "identity",
         "numbering",
+        "phone",
         "playground",
         "slim",
         "typography",
@@ -78,6 +80,7 @@ def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyt
     from jupyter_book.sphinx import build_sphinx
 
     os.environ["IPYTHONDIR"] = str(ipython_folder())
+    os.environ[panels.STACK] = "1"  # figures for phones, too
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see gsutils/__init__.py
     for stale in ("html", ".doctrees", "jupyter_execute"):
         shutil.rmtree(build / stale, ignore_errors=True)

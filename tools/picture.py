@@ -3,13 +3,15 @@
 Run ``python -m tools.picture`` after a change that moves the figure.
 """
 
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib
 
 from gsutils.experiments import two_moons
-from gsutils.page import plots
+from gsutils.page import panels, plots
 from gsutils.text import pm
+from tools import slim
 
 TARGET = Path(__file__).resolve().parents[1] / "book" / "_static" / "fig1.png"
 
@@ -29,6 +31,10 @@ def draw(target: Path = TARGET) -> Path:
             plots.points(ax, run.X[0], run.y[0])
             plots.panel(ax, title, f"input margin {pm(run.margins)}")
         fig.savefig(target, dpi=160)
+        panels.stack(fig)
+        fig.savefig(phone := BytesIO(), dpi=200)  # which tools.phone takes out again
+        both = slim.packed(target.read_bytes()), slim.packed(phone.getvalue())
+        target.write_bytes(panels.put(*both))
         plt.close(fig)
     return target
 

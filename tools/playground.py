@@ -46,7 +46,7 @@ STILLS = {
     "nullclines, paths and the fixed point where the nullclines meet, and the path of the two "
     "responses.",
     "map": "The tool at its first settings: a map over the coupling and the ratio of squared "
-    "strengths, orange where the first feature starves the second, purple where it feeds it.",
+    "strengths, pink where the first feature starves the second, green where it feeds it.",
 }
 SENTENCE = (
     "This picture comes alive with JavaScript, which is switched off here; nothing else is needed."

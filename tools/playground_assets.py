@@ -3,8 +3,8 @@ r"""Make what the playground takes from Python: its colours and its still pictur
     python -m tools.playground_assets            # write colours.css
     python -m tools.playground_assets --stills   # photograph the tools, too: needs a Chromium
 
-The colours of the light theme are those of `gsutils.page.plots`, so that a line means the same in a
-figure and in a tool; the dark theme has lighter ones of the same hues. Data and initial weights
+The colours of the light theme are those of `gsutils.page.palette`, so that a line means the same in
+a figure and in a tool; the dark theme has lighter ones of the same hues. Data and initial weights
 are not embedded: the page draws them itself, number for number as `gsutils` does.
 
 >>> "--play-negative: #2a6f97;" in stylesheet()
@@ -15,13 +15,16 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
-from gsutils.page import plots
+from gsutils.page import palette
 from tools import playground, slim
 from tools.browser import chromium
 
 ROOT = Path(__file__).resolve().parents[1]
+
+CHANGE = colormaps[palette.CHANGE_MAP]
 
 LIGHT = {
     "ground": "#ffffff",
@@ -30,17 +33,20 @@ LIGHT = {
     "frame": "#b9c0c8",
     "faint": "#b3bcc7",
     "arrow": "#c3cad3",
-    "negative": plots.NEGATIVE,
-    "positive": plots.POSITIVE,
-    "plain": plots.PLAIN,
-    "decoupled": plots.DECOUPLED,
-    "third": plots.THIRD,
-    "map-negative": to_hex(plots.MAP(0.0)),
-    "map-middle": to_hex(plots.MAP(0.5)),
-    "map-positive": to_hex(plots.MAP(1.0)),
-    "starves": "#b35806",
-    "neither": "#f7f7f7",
-    "feeds": "#542788",
+    "negative": palette.NEGATIVE,
+    "positive": palette.POSITIVE,
+    "plain": palette.PLAIN,
+    "decoupled": palette.DECOUPLED,
+    "feature-1": palette.FEATURE_1,
+    "feature-2": palette.FEATURE_2,
+    "null1": palette.GREY,
+    "null2": palette.CASES[2].colour,
+    "map-negative": to_hex(palette.MAP(0.0)),
+    "map-middle": to_hex(palette.MAP(0.5)),
+    "map-positive": to_hex(palette.MAP(1.0)),
+    "starves": to_hex(CHANGE(0.05)),
+    "neither": to_hex(CHANGE(0.5)),
+    "feeds": to_hex(CHANGE(0.95)),
     "button": "#1f5f86",
     "on-button": "#ffffff",
 }
@@ -55,13 +61,16 @@ DARK = {
     "positive": "#ff9a90",
     "plain": "#b7c4d6",
     "decoupled": "#f2a93b",
-    "third": "#63cf9b",
+    "feature-1": "#e58ccb",
+    "feature-2": "#3fcabd",
+    "null1": "#9aa3ac",
+    "null2": "#b58a5c",
     "map-negative": "#1f4d6b",
     "map-middle": "#161c24",
     "map-positive": "#692f3a",
-    "starves": "#e98a2b",
+    "starves": "#e66fb0",
     "neither": "#1d242d",
-    "feeds": "#9a7fd6",
+    "feeds": "#7fbf4d",
     "button": "#8cc4e6",
     "on-button": "#10151b",
 }
@@ -70,7 +79,7 @@ DARK = {
 def stylesheet() -> str:
     """The content of colours.css."""
     blocks = [
-        "/* Made by `python -m tools.playground_assets` from gsutils.page.plots: edit that. */"
+        "/* Made by `python -m tools.playground_assets` from gsutils.page.palette: edit that. */"
     ]
     for selector, colours in (
         ('html,\nhtml[data-theme="light"]', LIGHT),

@@ -29,6 +29,8 @@ from fontTools.ttLib import TTFont
 from PIL import Image
 from sphinx.application import Sphinx
 
+from gsutils.page import panels
+
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
 # A palette may change a picture by this much (root mean square of the levels 0 to 255).
 COLOURS, TOLERANCE = 256, 3.0
@@ -120,6 +122,7 @@ def slim_icons(static: Path, used: set[str]) -> None:
 
 def packed(picture: bytes) -> bytes:
     """The PNG `picture` in less space: with a palette if that is not seen, and never in more."""
+    picture, _ = panels.take(picture)
     image: Image.Image = Image.open(BytesIO(picture))
     if image.mode == "RGBA" and image.getchannel("A").getextrema() == (255, 255):
         image = image.convert("RGB")

@@ -19,6 +19,7 @@ from gsutils.ledger.verdicts import Row
 from gsutils.runs.paper import Unit
 
 MARKERS = {Status.EQUIVALENT: "o", Status.INCONCLUSIVE: "s", Status.DIFFERENT: "^"}
+FEW = 3  # seeds that are drawn one by one
 _AXES = {
     Unit.ACCURACY: ("accuracy (%)", "ours − paper (points)"),
     Unit.NATS: ("entropy (nats)", "ours − paper (nats)"),
@@ -32,8 +33,9 @@ def draw(
 ) -> Figure | None:
     """Draw the numbers that are judged, a line each; None if there is none.
 
-    Left, the paper's number and ours, with one standard deviation over seeds; right, the difference
-    with its 90 % interval and the margin as a band. Each unit has axes of its own.
+    Left, the paper's number and ours, with one standard deviation over seeds, or where there are
+    at most three seeds a dot for each; right, the difference with its 90 % interval and the
+    margin as a band. Each unit has axes of its own.
 
     Args:
         rows: of any entries; those that are not judged are left out.
@@ -78,9 +80,14 @@ def _values(ax: Axes, part: Sequence[Row], unit: Unit, colours: Mapping[Status, 
             unit.scale * printed.mean, place - 0.14, xerr=unit.scale * (printed.std or 0),
             fmt="D", color="black", markerfacecolor="white", markersize=5, linewidth=1,
         )  # fmt: skip
+        few = len(ours) <= FEW
+        if few:
+            singles = [place + 0.14] * len(ours)
+            ax.plot(unit.scale * ours, singles, ".", color=colour, markersize=4, zorder=3)
         ax.errorbar(
-            unit.scale * ours.mean(), place + 0.14, xerr=unit.scale * ours.std(ddof=1),
-            fmt=marker, color=colour, markersize=6, linewidth=1.4,
+            unit.scale * ours.mean(), place + 0.14,
+            xerr=None if few else unit.scale * ours.std(ddof=1),
+            fmt=marker, color=colour, markersize=6, linewidth=1.4, alpha=0.5 if few else 1,
         )  # fmt: skip
 
 

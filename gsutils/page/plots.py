@@ -16,11 +16,64 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import to_rgb
 
-NEGATIVE, POSITIVE = "#2a6f97", "#d1495b"  # class -1, class +1
-PLAIN, DECOUPLED, THIRD = "#44546a", "#e08e0b", "#2b8a5b"  # cross-entropy, SD, a third case
-MAP = LinearSegmentedColormap.from_list("classes", ["#7fb2d3", "#ffffff", "#eda3ad"])
+from gsutils.page import panels
+from gsutils.page.palette import (
+    CASES,
+    CHANGE_MAP,
+    CLASSES,
+    DECAY,
+    DECOUPLED,
+    DIGITS,
+    FEATURE_MAP,
+    FEATURES,
+    GREY,
+    INK,
+    MAP,
+    METHODS,
+    NEGATIVE,
+    PALE,
+    PLAIN,
+    POSITIVE,
+    TEST,
+    TRAIN,
+    Look,
+    shades,
+)
+
+__all__ = [
+    "CASES",
+    "CHANGE_MAP",
+    "CLASSES",
+    "DECAY",
+    "DECOUPLED",
+    "DIGITS",
+    "FEATURES",
+    "FEATURE_MAP",
+    "GREY",
+    "INK",
+    "MAP",
+    "METHODS",
+    "NEGATIVE",
+    "PALE",
+    "PLAIN",
+    "POSITIVE",
+    "STYLE",
+    "TEST",
+    "TRAIN",
+    "Look",
+    "cards",
+    "decision",
+    "dots",
+    "groups",
+    "panel",
+    "points",
+    "shades",
+    "style",
+    "use_style",
+]
+
 STYLE: Any = {
     "axes.grid": False,
     "axes.labelsize": 10,
@@ -41,6 +94,7 @@ STYLE: Any = {
 def use_style() -> None:
     """Set the book's figure style for this session; chapters call it once."""
     plt.rcParams.update(STYLE)
+    panels.show_finished()
 
 
 @contextmanager
@@ -52,7 +106,7 @@ def style() -> Iterator[None]:
 
 def points(ax: Axes, X: np.ndarray, y: np.ndarray, size: float = 14) -> None:
     """Scatter planar points X (n, 2) with labels y: circles for -1, triangles for +1."""
-    for label, colour, marker in ((-1, NEGATIVE, "o"), (1, POSITIVE, "^")):
+    for label, (colour, _, marker) in CLASSES.items():
         x1, x2 = X[y == label].T
         ax.scatter(x1, x2, s=size, c=colour, marker=marker, linewidths=0.2, edgecolors="white")
 
@@ -84,14 +138,14 @@ def decision(
 
 
 def cards(axes: Iterable[Axes], X: np.ndarray) -> None:
-    """Draw two-channel images X (n, 2, h, w) in [0, 1], one an axis, in the colours of the classes.
+    """Draw two-channel images X (n, 2, h, w) in [0, 1], one an axis, in cyan and yellow.
 
     Red and green, the colours of the paper, look alike to many readers.
     """
-    palette = np.array([to_rgb(NEGATIVE), to_rgb(POSITIVE)])
+    palette = np.array([to_rgb(colour) for colour in DIGITS])
     for ax, image in zip(axes, X):
         rgb = np.einsum("chw,cr->hwr", image, palette)
-        ax.imshow(np.clip(rgb * 1.25, 0, 1), interpolation="nearest")
+        ax.imshow(np.clip(rgb, 0, 1), interpolation="nearest")
         ax.set(xticks=[], yticks=[])
 
 
@@ -103,27 +157,63 @@ def panel(ax: Axes, title: str, note: str = "") -> None:
         spine.set_color("#c8ced6")
 
 
-def bars(
+def dots(
     ax: Axes,
-    groups: Mapping[str, Mapping[str, tuple[float, float]]],
-    colours: Mapping[str, str],
-    form: str = "{:.0f}",
+    where: Iterable[float],
+    values: Iterable[np.ndarray],
+    look: Look,
+    label: str = "",
+    joined: bool = True,
 ) -> None:
-    """Draw grouped bars with error bars and their values written above.
+    """Draw what single seeds gave: a dot each, and their mean as a short line.
+
+    Two or three values have no spread worth a whisker: the reader sees them all.
 
     Args:
         ax: where to draw.
-        groups: group -> series -> (mean, std); a std of nan draws no error bar.
-        colours: series -> colour, in drawing order.
-        form: how to write a value.
+        where: horizontal places, (k,).
+        values: at each place one value a seed, k arrays of any length.
+        look: colour and marker of the dots, and the line that joins the means.
+        label: for the legend.
+        joined: draw a line from mean to mean.
     """
-    width = 0.8 / len(colours)
-    for place, (series, colour) in enumerate(colours.items()):
-        where = np.arange(len(groups)) + (place - (len(colours) - 1) / 2) * width
-        mean, std = np.array([group[series] for group in groups.values()]).T
-        container = ax.bar(
-            where, mean, width * 0.92, color=colour, label=series, yerr=np.nan_to_num(std),
-            error_kw={"ecolor": "#333333", "elinewidth": 1},
-        )  # fmt: skip
-        ax.bar_label(container, [form.format(value) for value in mean], padding=2, fontsize=8)
-    ax.set_xticks(range(len(groups)), groups)
+    where, values = list(where), [np.ravel(each) for each in values]
+    if len(where) != len(values):
+        raise ValueError(f"values must be given for {len(where)} places, got {len(values)}")
+    x = np.repeat(where, [len(each) for each in values])
+    kind: Any = {"color": look.colour, "linewidth": 1.4}
+    single: Any = {"markersize": 4, "alpha": 0.6, "markeredgewidth": 0}
+    short: Any = {"marker": "_", "markersize": 11, "markeredgewidth": 2}
+    line = look.line if joined else ""
+    ax.plot(x, np.concatenate(values), look.marker, **single, **kind)
+    ax.plot(where, [each.mean() for each in values], linestyle=line, **short, **kind)
+    if label:
+        ax.plot([], [], look.marker, linestyle=line, label=label, **kind)
+
+
+def groups(
+    ax: Axes,
+    values: Mapping[str, Mapping[str, np.ndarray]],
+    looks: Mapping[str, Look],
+    form: str = "{:.0f}",
+) -> None:
+    """Draw the seeds of some series in each of some groups, their mean written above.
+
+    Args:
+        ax: where to draw.
+        values: group -> series -> a value for each seed.
+        looks: series -> how it looks, in drawing order.
+        form: how to write a mean.
+    """
+    width = 0.8 / len(looks)
+    for place, (series, look) in enumerate(looks.items()):
+        where = np.arange(len(values)) + (place - (len(looks) - 1) / 2) * width
+        seeds = [np.asarray(group[series]) for group in values.values()]
+        dots(ax, where, seeds, look, series, joined=False)
+        for x, each in zip(where, seeds):
+            ax.annotate(form.format(each.mean()), (x, each.max()), (0, 5), ha="center",
+                        textcoords="offset points", fontsize=9)  # fmt: skip
+    for border in range(1, len(values)):
+        ax.axvline(border - 0.5, color=PALE, linewidth=0.6)
+    ax.set_xticks(range(len(values)), values)
+    ax.set_xlim(-0.5, len(values) - 0.5)

@@ -39,7 +39,7 @@
     ],
     map: [
       { name: "size", title: "Who starves whom", values: {},
-        watch: "Orange: a stronger feature 1 makes the response to feature 2 smaller. Look for the four quarters, and for the place with the deepest colour." },
+        watch: "Pink: a stronger feature 1 makes the response to feature 2 smaller. Look for the four quarters, and for the place with the deepest colour." },
       { name: "printed", title: "As printed", values: { measure: "signed" },
         watch: "The derivative of z₂* itself, as in Theorem 2. At the dashed line the colour jumps, because z₂* changes its sign there; its size does not jump." },
       { name: "lemma1", title: "Lemma 1", values: { kind: "lemma1" },

@@ -150,7 +150,7 @@
           context.drawImage(picture(seen, values), box.left, box.top, box.width, box.height);
           chart.lines(seen.zero, { stroke: colour("ink"), width: 1.5 });
           chart.lines(seen.silent, { stroke: colour("ground"), width: 4 });
-          chart.lines(seen.silent, { stroke: colour("third"), width: 2, dash: [6, 4] });
+          chart.lines(seen.silent, { stroke: colour("ink"), width: 2, dash: [6, 4] });
         }
         const { delta, ratio } = place;
         chart.lines([[[-1, ratio], [1, ratio]], [[delta, -2], [delta, 4]]], { stroke: colour("muted"), width: 1, dash: [2, 3] });
@@ -191,7 +191,7 @@
     chart.canvas.addEventListener("pointerleave", () => hover(null));
     root.append(
       ...ready.parts, status.element, form.element, chart.element, scale, ends,
-      gs.controls.legend([["ink", "the derivative is zero"], ["third", "z₂* = 0"]]), reading, numbers.element,
+      gs.controls.legend([["ink", "the derivative is zero"], ["dashed", "z₂* = 0"]]), reading, numbers.element,
       make("div", { className: "play-bar" }, ...gs.share.share(settings, values, { tool: "map", anchor, home, tell })),
     );
     tell(complaints.join(" "));

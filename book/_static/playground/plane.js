@@ -16,7 +16,7 @@
     { name: "primal", label: "primal path: gradient descent on θ from 0", kind: "flag", value: false },
   ];
   const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
-  const SIZES = [["ink", []], ["third", [6, 4]]]; // looks of |z1| and |z2|
+  const SIZES = [["feature-1", []], ["feature-2", [6, 4]]]; // looks of |z1| and |z2|
   const STARTS = [[0.03, 0.03], [0.97, 0.97], [0.03, 0.97], [0.97, 0.03], [0.5, 0.97], [0.97, 0.5], [0.5, 0.03], [0.03, 0.5]];
 
   /** The side of the square that is drawn: closer where the fixed point is close to zero. */
@@ -133,8 +133,8 @@
         arrows(context, side, problem);
         if (side > 1) plane.line([[1, 0], [1, 1], [0, 1]], { stroke: colour("frame"), width: 1, dash: [3, 3] });
         for (const one of others) plane.line(one, { stroke: colour("faint"), width: 1.2 });
-        plane.lines(lines[0], { stroke: colour("negative"), width: 1.8, dash: [7, 4] });
-        plane.lines(lines[1], { stroke: colour("positive"), width: 1.8, dash: [8, 3, 2, 3] });
+        plane.lines(lines[0], { stroke: colour("null1"), width: 1.8, dash: [7, 4] });
+        plane.lines(lines[1], { stroke: colour("null2"), width: 1.8, dash: [8, 3, 2, 3] });
         plane.line(path, { stroke: ours(), width: 2.6 });
         plane.dot(...path[0], { fill: ours(), radius: 6 });
       });
@@ -172,7 +172,7 @@
         const grid = { stroke: colour("frame"), width: 1, dash: [3, 3] };
         space.lines([[[space.x[0], 0], [space.x[1], 0]], [[0, space.y[0]], [0, space.y[1]]]], grid);
         space.line(z, { stroke: ours(), width: 2.6 });
-        if (descent) space.line(descent, { stroke: colour("third"), width: 2.2, dash: [6, 4] });
+        if (descent) space.line(descent, { stroke: colour("ink"), width: 2.2, dash: [6, 4] });
         space.dot(...z[0], { fill: ours(), radius: 6 });
         space.dot(...end.z, { fill: colour("ink"), radius: 5.5 });
       });
@@ -223,9 +223,9 @@
     gs.controls.pick(sweep, values, ([s1]) => ({ s1: Math.max(1, Math.round(10 * s1)) / 10 }), apply);
     const legend = gs.controls.legend([
       ["null1", "α₁ at rest"], ["null2", "α₂ at rest"], ["start", "start"], ["path", "path from there"],
-      ...(shows("primal") ? [["third", "primal path"]] : []), ["end", "fixed point"],
+      ...(shows("primal") ? [["dashed", "primal path"]] : []), ["end", "fixed point"],
     ]);
-    const keys = gs.controls.legend([["ink", "|z₁|"], ["third", "|z₂|"], ["dots", "at the fixed point"]]);
+    const keys = gs.controls.legend([["feature-1", "|z₁|"], ["feature-2", "|z₂|"], ["dots", "at the fixed point"]]);
     root.append(
       ...ready.parts, status.element, form.element,
       make("div", { className: "play-panels" }, plane.element, space.element),

@@ -83,7 +83,7 @@ def draw_two_moons(axes: Sequence[Axes], trained: two_moons.Trained) -> None:
         plane.add_patch(Circle(nearest, margin, fill=False, color=_INK, linewidth=1.6, zorder=3))
     shift = np.linspace(0, 1, 201)
     shares.plot(shift, 100 * (distances[:, None] < shift).mean(0), color=_INK)
-    shares.axvline(max(margin, 0), color=plots.DECOUPLED, linestyle="--")
+    shares.axvline(max(margin, 0), color=plots.GREY, linestyle="--")
     shares.set(xlim=(0, 1), ylim=(0, 100), xlabel="length of a shift ε")
     shares.set(ylabel="points that some shift turns over (%)")
     wrong = int((distances <= 0).sum())

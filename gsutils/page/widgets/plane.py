@@ -90,9 +90,8 @@ def draw_phase_plane(
     _draw_field(plane, side, *problem)
     for path in others:
         plane.plot(*path.T, color=_PATH, linewidth=1, zorder=2)
-    plane.plot(
-        *followed.T, color=plots.DECOUPLED, linewidth=2.4, zorder=3, label="followed on the right"
-    )
+    method = plots.METHODS["sd" if kind == "sd" else "erm"].colour
+    plane.plot(*followed.T, color=method, linewidth=2.4, zorder=3, label="followed on the right")
     plane.plot(*alpha, "o", color=_INK, markersize=8, markeredgecolor="white", zorder=4,
                clip_on=False, label=f"fixed point ({alpha[0]:.3g}, {alpha[1]:.3g})")  # fmt: skip
     plane.set(xlim=(0, side), ylim=(0, side), aspect="equal", title=FLOWS[kind])
@@ -101,7 +100,7 @@ def draw_phase_plane(
 
     end = np.abs(dual.response_at(alpha, *problem))
     z = np.abs(dual.response_at(followed, *problem))
-    for j, (colour, dashes) in enumerate(((_INK, "-"), (plots.DECOUPLED, "--"))):
+    for j, (colour, dashes, _) in enumerate(plots.FEATURES[:2]):
         responses.axhline(end[j], color=colour, linewidth=0.8, linestyle=":")
         responses.plot(times[1:], z[1:, j], dashes, color=colour, linewidth=2.2,
                        label=f"|z{'₁₂'[j]}|, at the fixed point {end[j]:.3g}")  # fmt: skip
@@ -122,7 +121,7 @@ def _draw_field(
               pivot="mid", angles="xy", scale=27, width=0.0042, zorder=1)  # fmt: skip
     fine = side * expit(np.linspace(-9, 9, 241))  # dense at both ends, where the fixed point may be
     field = dual.velocity(np.stack(np.meshgrid(fine, fine), -1), U, s2, lam, kind)
-    lines = ((plots.NEGATIVE, "--", "α₁ at rest"), (plots.POSITIVE, "-.", "α₂ at rest"))
+    lines = ((plots.GREY, "--", "α₁ at rest"), (plots.CASES[2].colour, "-.", "α₂ at rest"))
     for i, (colour, dashes, label) in enumerate(lines):
         ax.contour(fine, fine, field[..., i], [0], colors=colour, linestyles=dashes, linewidths=1.6,
                    zorder=3)  # fmt: skip
