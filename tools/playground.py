@@ -37,7 +37,12 @@ SCRIPTS = (
     "start",
 )  # fmt: skip
 STYLES = ("colours", "charts", "playground")
-HOME = "book/playground"  # the page that has the whole tools
+# The pages that have the whole tools.
+HOMES = {
+    "train": "book/playground",
+    "plane": "book/phase-plane",
+    "map": "book/phase-plane",
+}
 STILLS = {
     "train": "The tool as it is after 1,000 steps: two moons, twice, with the decision map of a "
     "network that was trained plainly, whose boundary passes close to the points, and of one "
@@ -60,7 +65,8 @@ def html(tool: str, static: str, **data: str) -> str:
         tool: a key of :data:`STILLS`.
         static: the way from the page to the folder `_static/`.
         **data: `settings`, a query string of settings that differ from the tool's own; `show` and
-            `examples`, as in the directive; `home`, the way to the page with the whole tool.
+            `examples`, as in the directive; `home`, the way to the page with the whole tool;
+            `homes`, a query string of the ways to those of other tools, to which old links are led on.
     """
     still = f'<img src="{static}{FOLDER}{tool}.png" alt="{escape(STILLS[tool])}">'
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
@@ -104,8 +110,11 @@ class Playground(SphinxDirective):
         data = self.options | {"settings": urlencode({name: value for name, _, value in pairs})}
         page = self.env.docname
         up = "../" * page.count("/")
-        if page != HOME:
-            data["home"] = f"{up}{HOME}.html"
+        if page != HOMES[tool]:
+            data["home"] = f"{up}{HOMES[tool]}.html"
+        else:
+            others = {name: f"{up}{home}.html" for name, home in HOMES.items() if home != page}
+            data["homes"] = urlencode(others)
         self.env.metadata[page]["playground"] = tool
         return [nodes.raw("", html(tool, f"{up}_static/", **data), format="html")]
 
