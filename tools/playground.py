@@ -66,7 +66,7 @@ def html(tool: str, static: str, **data: str) -> str:
         static: the way from the page to the folder `_static/`.
         **data: `settings`, a query string of settings that differ from the tool's own; `show` and
             `examples`, as in the directive; `home`, the way to the page with the whole tool;
-            `homes`, a query string of the ways to those of other tools, to which old links are led on.
+            `homes`, a query string of the ways to those of other tools, for old links.
     """
     still = f'<img src="{static}{FOLDER}{tool}.png" alt="{escape(STILLS[tool])}">'
     attributes = "".join(f' data-{name}="{escape(value)}"' for name, value in data.items())
