@@ -327,4 +327,4 @@ def test_the_chapters_name_settings_and_examples_that_exist(open_page):
                     continue
                 words = [word.split(":")[0] for word in value.split()]
                 assert [word for word in words if word not in known[name][option]] == [], path.name
-    assert found == 7
+    assert found == 8

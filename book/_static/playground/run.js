@@ -179,7 +179,7 @@
 
   /** Circles for class -1, triangles for +1; with pulls, in areas in proportion to them, around dots. */
   function points(chart, { x1, x2, y, n }, context, pulls) {
-    const size = Math.max(1.6, chart.box.width / 130);
+    const size = Math.max(Math.min(1.6, chart.box.width / 80), chart.box.width / 130);
     for (const label of [-1, 1]) {
       const place = new Path2D(), shape = new Path2D();
       for (let i = 0; i < n; i++) {
