@@ -84,6 +84,7 @@ POINT = """([pull, y, n]) => {
   const one = v => Float64Array.from({ length: n }, () => v);
   Object.assign(run, { pulling: true, settings: { loss: 'logistic' }, trainer: { logits: one(y * logit) },
     data: { x1: one(0.5), x2: one(0), y: one(y), n } });
+  run.chart.size = [400, 400];
   run.draw();
   return run.chart.canvas.toDataURL();
 }"""  # noqa: E501
