@@ -122,6 +122,7 @@
     function frame(now) {
       const start = performance.now(), seldom = gs.loop.calm();
       if (opening) {
+        for (const run of active()) if (!run.chart.box) run.draw(); // the points, before there is a map
         opening = !hurry(start + BURST);
         steps.textContent = `step ${runs[1].trainer.step}`;
         return true;
