@@ -56,15 +56,20 @@ def traced(browser: Browser, page: Page, seconds: float) -> tuple[list[tuple[flo
     """Return (clock, processor) milliseconds of each task of the page's thread, and its frames."""
     browser.start_tracing(page=page, categories=["devtools.timeline", "toplevel"])
     page.wait_for_timeout(1000 * seconds)
+    return tasks(browser)
+
+
+def tasks(browser: Browser) -> tuple[list[tuple[float, float]], int]:
+    """Stop tracing, and return the same."""
     events = json.loads(browser.stop_tracing())["traceEvents"]
     frames = [event for event in events if event["name"] == "FireAnimationFrame"]
     threads = {(event["pid"], event["tid"]) for event in frames}
-    tasks = [
+    found = [
         (event["dur"] / 1000, event["tdur"] / 1000)
         for event in events
         if event["name"] == TASK and "tdur" in event and (event["pid"], event["tid"]) in threads
     ]
-    return tasks, len(frames)
+    return found, len(frames)
 
 
 def play(browser: Browser, page: Page, seconds: float) -> tuple[list[tuple[float, float]], int]:
@@ -112,12 +117,12 @@ def main() -> None:
         print("ms: clock (processor)    a step       frames/s   work a frame    longest task")
         for width in (100, 500):
             for slower in options.slower:
-                page = open_tool(browser, folder, "train", f"width={width}", slower)
+                page = open_tool(browser, folder, "train", f"width={width}&open=0", slower)
                 session = page.context.new_cdp_session(page)
                 session.send("Performance.enable", {"timeDomain": "threadTicks"})
                 clock, cpu = step(page, session)
-                tasks, frames = play(browser, page, options.seconds)
-                clocks, cpus = zip(*tasks, strict=True)
+                works, frames = play(browser, page, options.seconds)
+                clocks, cpus = zip(*works, strict=True)
                 print(
                     f"{width} units, {slower:g} times slower  {clock:5.2f} ({cpu:.2f})"
                     f"  {frames / options.seconds:5.0f}"

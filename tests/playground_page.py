@@ -67,3 +67,8 @@ def values_of(page, name):
 
 def said_by(page, name):
     return tool(page, name).get_by_role("status").inner_text()
+
+
+def opened(page):
+    """Wait until the training has done the steps that it opens with."""
+    page.wait_for_function("!document.querySelector('[data-tool=train]').playground.opening")

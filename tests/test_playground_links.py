@@ -2,7 +2,9 @@
 
 import playground_page
 import pytest
-from playground_page import NONSENSE, TOOLS, said_by, tool, values_of, visible_words
+from playground_page import NONSENSE, STATIC, TOOLS, said_by, tool, values_of, visible_words
+
+from tools import playground
 
 address, open_page = playground_page.address, playground_page.open_page
 
@@ -43,6 +45,32 @@ def test_a_link_has_what_the_controls_were_set_to(open_page):
     again = open_page("?" + link.split("?")[1])
     assert values_of(again, "train") == wanted
     assert said_by(again, "train") == ""
+
+
+@pytest.mark.parametrize(
+    ("link", "delta"),
+    [("?play=plane&delta=0.7#playground-plane", 0.7), ("?play=map&delta=-0.5", -0.5),
+     ("#playground-plane", 0.3), ("?play=train&delta=0.2#playground-train", None)],
+)  # fmt: skip
+def test_an_old_link_to_the_plane_or_map_leads_to_their_page_with_its_settings(
+    open_page, tmp_path, link, delta
+):
+    for name, tools, homes in (
+        ("playground", ["train"], "plane=phase-plane.html&map=phase-plane.html"),
+        ("phase-plane", ["plane", "map"], "train=playground.html"),
+    ):
+        places = [playground.html(one, STATIC, homes=homes) for one in tools]
+        (tmp_path / f"{name}.html").write_text(playground.document(*places, static=STATIC))
+    page = open_page(link, address=(tmp_path / "playground.html").as_uri())
+    if delta is None:
+        assert page.url.endswith("playground.html" + link)
+        assert values_of(page, "train")["delta"] == 0.2
+        return
+    page.wait_for_url("**/phase-plane.html*")
+    moved = page.url.rpartition("phase-plane.html")[2]
+    name = "map" if "map" in link else "plane"
+    assert moved == (link if "#" in link else f"{link}#playground-{name}")
+    assert values_of(page, name)["delta"] == delta
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,25 @@ def trained(compute):
     return trained
 
 
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+def test_the_pull_is_the_slope_of_the_loss_and_the_dual_variable(compute, loss):
+    y = np.repeat([-1.0, 1.0], 9)
+    logits = torch.from_numpy(np.tile(np.linspace(-8, 8, 9), 2)).requires_grad_()
+    labels = torch.from_numpy(y)
+    total = len(y) * losses.logistic(logits, labels)
+    if loss == "squared":
+        total = ((logits - labels) ** 2).sum() / 2
+    total.sum().backward()
+    found = compute(
+        "return argument[1].map((y, i) => gs.network.pull(argument[0], y, argument[2][i]));",
+        [loss, y.tolist(), logits.tolist()],
+    )
+    np.testing.assert_allclose(found, logits.grad.abs().numpy(), rtol=1e-12)
+    if loss == "logistic":
+        margins = y * logits.detach().numpy()
+        np.testing.assert_allclose(found, dual.multiplier(margins, "exact"), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     ("loss", "optimizer", "penalty"),
     list(itertools.product(("logistic", "squared"), OPTIMIZERS, PENALTIES)),

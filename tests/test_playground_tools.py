@@ -1,5 +1,6 @@
 """The playground in a real browser: what each tool shows, and what a chapter shows of it."""
 
+import base64
 import io
 import re
 
@@ -8,8 +9,9 @@ import playground_page
 import pytest
 from conftest import ROOT
 from PIL import Image
-from playground_page import STATIC, TOOLS, tool, values_of
+from playground_page import STATIC, TOOLS, opened, tool, values_of
 
+from gsutils.page import plots
 from tools import playground
 
 address, open_page = playground_page.address, playground_page.open_page
@@ -77,6 +79,59 @@ def test_the_training_examples_show_what_they_promise(open_page):
     assert right["late"]["margin"] > 2 * plain["late"]["margin"]
 
 
+POINT = """([pull, y, n]) => {
+  const run = new playground.Run('plain', () => {}), logit = Math.log(1 / pull - 1);
+  const one = v => Float64Array.from({ length: n }, () => v);
+  Object.assign(run, { pulling: true, settings: { loss: 'logistic' }, trainer: { logits: one(y * logit) },
+    data: { x1: one(0.5), x2: one(0), y: one(y), n } });
+  run.chart.size = [400, 400];
+  run.draw();
+  return run.chart.canvas.toDataURL();
+}"""  # noqa: E501
+
+
+def test_the_area_of_a_point_is_in_proportion_to_its_pull_in_both_classes(open_page):
+    page = open_page(device_scale_factor=3)
+
+    def ink(*options):
+        data = base64.b64decode(page.evaluate(POINT, options).partition(",")[2])
+        return (255.0 - np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[..., 1]).sum()
+
+    colours = {-1: plots.NEGATIVE, 1: plots.POSITIVE}
+    full = {y: 255 - int(colour[3:5], 16) for y, colour in colours.items()}
+    areas = np.array(
+        [[(ink(pull, y, 1) - ink(pull, y, 0)) / full[y] for y in full] for pull in (0.1, 0.4, 0.8)]
+    )
+    np.testing.assert_allclose(areas / areas[0, 0], np.outer([1, 4, 8], [1, 1]), rtol=0.05)
+
+
+def test_points_drawn_by_their_pull_are_explained_and_have_a_number(open_page):
+    page = open_page()
+    moons = tool(page, "train")
+    opened(page)
+    assert moons.get_by_text("mean pull").first.is_hidden()
+    moons.get_by_label("draw points by their pull").check()
+    assert moons.get_by_text("σ(−yŷ)").is_visible()
+    page.wait_for_function("document.querySelector('.play-run dd:last-child').textContent !== '–'")
+    maps = page.evaluate(
+        "document.querySelector('.gs-play').playground.runs.map(({ pulls, chart, numbers }) => ["
+        "  ...[pulls.reduce((a, b) => a + b) / 300, Math.min(...pulls), Math.max(...pulls)].map("
+        "    v => playground.canvas.text(v)),"
+        "  numbers.element.lastChild.innerText.split(/\\s+/).pop(), chart.canvas.ariaLabel])"
+    )
+    for mean, least, most, number, label in maps:
+        assert number == mean
+        assert f"mean pull of the points {mean}, from {least} to {most}" in label
+    assert page.evaluate(
+        "(() => { const { runs } = document.querySelector('.gs-play').playground, { text } ="
+        "   playground.canvas; return runs.map(run => run.extremes(run.history.at(-1)).map(v =>"
+        "   text(v)).join(' and ')).every(words => [...document.querySelectorAll('canvas')].some("
+        "     one => one.ariaLabel.startsWith('Largest') && one.ariaLabel.includes(words))); })()"
+    )
+    moons.get_by_label("loss", exact=True).select_option("squared")
+    assert moons.get_by_text("|y − ŷ|").is_visible()
+
+
 def test_the_phase_plane_examples_show_what_they_promise(open_page):
     found = open_page().evaluate(
         "() => Object.fromEntries(playground.examples.plane.map(one => {"
@@ -99,7 +154,7 @@ def test_the_phase_plane_examples_show_what_they_promise(open_page):
 
 
 def test_a_late_penalty_changes_nothing_before(open_page):
-    page = open_page("?play=train&late=100")
+    page = open_page("?play=train&late=100&open=0")
     equal = page.evaluate(
         "() => { const { runs } = document.querySelector('.gs-play').playground;"
         " const [one, two] = runs.map(run => run.trainer.network.theta);"
@@ -111,7 +166,7 @@ def test_a_late_penalty_changes_nothing_before(open_page):
 
 
 def test_the_same_seed_starts_both_networks_alike(open_page):
-    page = open_page("?play=train&lam=0.05")
+    page = open_page("?play=train&lam=0.05&open=0")
     same = page.evaluate(
         "() => { const { runs } = document.querySelector('.gs-play').playground;"
         " const [one, two] = runs.map(run => run.trainer.network.theta);"
@@ -258,7 +313,7 @@ def test_the_chapters_name_settings_and_examples_that_exist(open_page):
     page = open_page()
     known = page.evaluate(
         "() => Object.fromEntries(Object.keys(playground.tools).map(name => [name, {"
-        "  show: ['responses', ...playground.tools[name].settings.map(s => s.name)],"
+        "  show: ['responses', 'alpha', ...playground.tools[name].settings.map(s => s.name)],"
         "  examples: ['none', ...playground.examples[name].map(one => one.name)] }]))"
     )
     found = 0
@@ -273,4 +328,4 @@ def test_the_chapters_name_settings_and_examples_that_exist(open_page):
                     continue
                 words = [word.split(":")[0] for word in value.split()]
                 assert [word for word in words if word not in known[name][option]] == [], path.name
-    assert found == 7
+    assert found == 8

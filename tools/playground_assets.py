@@ -90,8 +90,8 @@ def stylesheet() -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def photograph(steps: int = 1000) -> None:
-    """Take the still pictures in a Chromium: the training after some steps, the others at once."""
+def photograph() -> None:
+    """Take the still pictures in a Chromium, of the tools as they open."""
     target = playground.folder(ROOT)
     places = [playground.html(tool, "") for tool in playground.STILLS]
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
@@ -104,12 +104,10 @@ def photograph(steps: int = 1000) -> None:
             place = page.locator(f'.gs-play[data-tool="{tool}"]')
             place.scroll_into_view_if_needed()
             if tool == "train":
-                place.evaluate(
-                    "(root, steps) => { for (const run of root.playground.runs)"
-                    " for (let i = 1; i < steps; i++) run.advance(); }",
-                    steps,
+                page.wait_for_function(
+                    "(({ opening, features }) => !opening && features)"
+                    "(document.querySelector('.gs-play').playground)"
                 )
-                place.get_by_role("button", name="Step", exact=True).click()
             page.wait_for_timeout(4000)
             shot = place.locator(".play-panels, .play-map").first.screenshot()
             (target / f"{tool}.png").write_bytes(slim.packed(shot))

@@ -6,8 +6,8 @@
   gs.examples = {
     train: [
       { name: "starved", title: "Starved or decoupled", values: {},
-        watch: "Press Play. Both networks soon sort every point. Then watch the circles, whose radius is the margin: " +
-          "the plain network has found a straight cut and hardly moves on, the decoupled one keeps bending away from the points." },
+        watch: "Both networks soon sort every point. Watch the circles, whose radius is the margin: the plain network finds a straight " +
+          "cut and hardly moves on, the decoupled one keeps bending away from the points. Reset and Play show it from the start." },
       { name: "overlap", title: "No gap", values: { delta: -0.1 },
         watch: "The classes overlap, so the straight cut leaves a few points wrong. Watch the plain network: now it learns the curve, " +
           "because it has to." },

@@ -11,6 +11,9 @@
     squared: [(y, l) => (l - y) ** 2 / 2, (y, l) => l - y],
   };
 
+  /** The pull of an example, the dual variable alpha: sigmoid(-y l) for cross-entropy, |y - l| for squared. */
+  const pull = (loss, y, l) => Math.abs(LOSSES[loss][1](y, l));
+
   /** Mean loss with the penalty of spectral decoupling; fills `slopes` with its gradient. */
   function objective(settings, y, logits, slopes) {
     const { loss, lam, gamma } = settings, n = y.length;
@@ -57,12 +60,14 @@
     logits(x1, x2, logits) {
       const { width, theta } = this, n = x1.length;
       logits.fill(theta[4 * width]);
-      for (let j = 0; j < width; j++) {
-        const a = theta[j], b = theta[width + j], c = theta[2 * width + j];
-        const half = theta[3 * width + j] / 2;
+      for (let j = 0; j < width; j += 2) {
+        const k = Math.min(j + 1, width - 1); // two units at a time; the last of an odd number alone
+        const a = theta[j], b = theta[width + j], c = theta[2 * width + j], half = theta[3 * width + j] / 2;
+        const d = theta[k], e = theta[width + k], g = theta[2 * width + k];
+        const other = k > j ? theta[3 * width + k] / 2 : 0;
         for (let i = 0; i < n; i++) {
-          const f = a * x1[i] + b * x2[i] + c;
-          logits[i] += half * (f + Math.abs(f));
+          const one = a * x1[i] + b * x2[i] + c, two = d * x1[i] + e * x2[i] + g;
+          logits[i] += half * (one + Math.abs(one)) + other * (two + Math.abs(two));
         }
       }
       return logits;
@@ -74,20 +79,30 @@
       let all = 0;
       for (let i = 0; i < n; i++) all += slopes[i];
       gradient[4 * width] = all;
-      for (let j = 0; j < width; j++) {
-        const a = theta[j], b = theta[width + j], c = theta[2 * width + j];
-        let one = 0, along1 = 0, along2 = 0;
-        for (let i = 0; i < n; i++) {
-          const slope = Number(a * x1[i] + b * x2[i] + c > 0) * slopes[i];
-          one += slope;
-          along1 += slope * x1[i];
-          along2 += slope * x2[i];
-        }
+      const enter = (j, one, along1, along2) => {
         const out = theta[3 * width + j];
         gradient[j] = out * along1;
         gradient[width + j] = out * along2;
         gradient[2 * width + j] = out * one;
-        gradient[3 * width + j] = a * along1 + b * along2 + c * one;
+        gradient[3 * width + j] = theta[j] * along1 + theta[width + j] * along2 + theta[2 * width + j] * one;
+      };
+      for (let j = 0; j < width; j += 2) {
+        const k = Math.min(j + 1, width - 1);
+        const a = theta[j], b = theta[width + j], c = theta[2 * width + j];
+        const d = theta[k], e = theta[width + k], g = theta[2 * width + k];
+        let one = 0, one1 = 0, one2 = 0, two = 0, two1 = 0, two2 = 0;
+        for (let i = 0; i < n; i++) {
+          const x = x1[i], y = x2[i], slope = slopes[i];
+          const first = Number(a * x + b * y + c > 0) * slope, second = Number(d * x + e * y + g > 0) * slope;
+          one += first;
+          one1 += first * x;
+          one2 += first * y;
+          two += second;
+          two1 += second * x;
+          two2 += second * y;
+        }
+        enter(j, one, one1, one2);
+        enter(k, two, two1, two2);
       }
     }
   }
@@ -151,5 +166,5 @@
     }
   }
 
-  gs.network = { Network, Trainer, sigmoid, softplus };
+  gs.network = { Network, Trainer, pull, sigmoid, softplus };
 })((globalThis.playground ??= {}));

@@ -5,6 +5,7 @@
   const { Trainer } = gs.network;
   const { text } = gs.canvas;
   const RECORDS = 400; // thinned beyond
+  const TRIANGLE = Math.sqrt(Math.PI / (1.2 * 2.15)); // makes a triangle as large as the circle
 
   class Run {
     /** `changed` is called when the panel is to be drawn again. */
@@ -15,7 +16,7 @@
         changed();
       };
       this.chart = new gs.canvas.Chart({ title: "", shape: "square", redraw });
-      this.numbers = gs.controls.numbers({ margin: "input margin", wrong: "misclassified", mean: "mean distance", loss: "loss" });
+      this.numbers = gs.controls.numbers({ margin: "input margin", wrong: "misclassified", mean: "mean distance", loss: "loss", pull: "mean pull" });
       this.element = gs.controls.make("div", { className: `play-run play-${name}` }, this.chart.element, this.numbers.element);
     }
 
@@ -69,6 +70,30 @@
       return true;
     }
 
+    /** The pull of each example on the network, (n). */
+    get pulls() {
+      return this.trainer.logits.map((logit, i) => gs.network.pull(this.settings.loss, this.data.y[i], logit));
+    }
+
+    /** The largest and the smallest pull at a record, worked out once. */
+    extremes(record) {
+      if (record.pulls) return record.pulls;
+      let most = 0, least = Infinity;
+      record.gained.forEach((gained, i) => {
+        const pull = gs.network.pull(this.settings.loss, this.data.y[i], this.initial[i] + gained);
+        most = Math.max(most, pull);
+        least = Math.min(least, pull);
+      });
+      return (record.pulls = [most, least]);
+    }
+
+    /** Whether the points' area shows their pull. */
+    showPull(on) {
+      this.pulling = on;
+      this.numbers.element.lastChild.hidden = !on;
+      this.stale = true;
+    }
+
     get values() {
       const { loss, logits } = this.trainer, { y, n } = this.data;
       let wrong = 0, sum = 0, least = Infinity;
@@ -78,7 +103,8 @@
         sum += d;
       }
       const near = this.seen && this.seen.segments.length > 0;
-      return { loss, wrong, margin: near ? least : NaN, mean: near ? sum / n : NaN };
+      const pull = this.pulls.reduce((sum, one) => sum + one, 0) / n;
+      return { loss, wrong, pull, margin: near ? least : NaN, mean: near ? sum / n : NaN };
     }
 
     draw() {
@@ -92,7 +118,8 @@
           context.drawImage(picture(seen), x, y, chart.px(a[last]) - x, chart.py(b[0]) - y);
           boundary(chart, seen.segments);
         }
-        context.drawImage(this.points(), 0, 0, chart.canvas.width / chart.ratio, chart.canvas.height / chart.ratio);
+        if (this.pulling) points(chart, data, context, this.pulls);
+        else context.drawImage(this.points(), 0, 0, chart.canvas.width / chart.ratio, chart.canvas.height / chart.ratio);
         if (seen && values.margin > 0 && Number.isFinite(values.margin)) nearest(chart, data, seen.distances);
       });
       chart.end();
@@ -105,7 +132,9 @@
       if (this.pinned?.key === key && this.pinned.data === data) return this.pinned.image;
       const image = gs.controls.make("canvas", { width, height });
       this.pinned = { key, data, image };
-      points(chart, data, image.getContext("2d"));
+      const context = image.getContext("2d");
+      context.scale(chart.ratio, chart.ratio);
+      points(chart, data, context);
       return image;
     }
 
@@ -115,6 +144,7 @@
       this.numbers.fill({
         margin: seen && !seen.segments.length ? "no boundary" : text(values.margin),
         wrong: `${values.wrong} of ${data.n}`, mean: text(values.mean), loss: text(values.loss),
+        pull: text(values.pull),
       });
     }
   }
@@ -147,30 +177,33 @@
     chart.stroke(gs.canvas.colour("ink"), 2, []);
   }
 
-  /** Circles for class -1, triangles for +1. */
-  function points(chart, { x1, x2, y, n }, context) {
-    const size = Math.max(1.6, chart.box.width / 130);
-    context.scale(chart.ratio, chart.ratio);
+  /** Circles for class -1, triangles for +1; with pulls, in areas in proportion to them, around dots. */
+  function points(chart, { x1, x2, y, n }, context, pulls) {
+    const size = Math.max(Math.min(1.6, chart.box.width / 80), chart.box.width / 130);
     for (const label of [-1, 1]) {
-      context.beginPath();
+      const place = new Path2D(), shape = new Path2D();
       for (let i = 0; i < n; i++) {
         if (y[i] !== label) continue;
-        const x = chart.px(x1[i]), up = chart.py(x2[i]);
+        const x = chart.px(x1[i]), up = chart.py(x2[i]), s = pulls ? 3 * size * Math.sqrt(pulls[i]) : size;
+        place.rect(x - 0.7, up - 0.7, 1.4, 1.4);
         if (label < 0) {
-          context.moveTo(x + size, up);
-          context.arc(x, up, size, 0, 2 * Math.PI);
+          shape.moveTo(x + s, up);
+          shape.arc(x, up, s, 0, 2 * Math.PI);
         } else {
-          context.moveTo(x, up - 1.35 * size);
-          context.lineTo(x + 1.2 * size, up + 0.8 * size);
-          context.lineTo(x - 1.2 * size, up + 0.8 * size);
-          context.closePath();
+          const t = pulls ? TRIANGLE * s : s;
+          shape.moveTo(x, up - 1.35 * t);
+          shape.lineTo(x + 1.2 * t, up + 0.8 * t);
+          shape.lineTo(x - 1.2 * t, up + 0.8 * t);
+          shape.closePath();
         }
       }
       context.fillStyle = gs.canvas.colour(label < 0 ? "negative" : "positive");
-      context.strokeStyle = gs.canvas.colour("ground");
-      context.lineWidth = 0.6;
-      context.fill();
-      if (size > 2.2) context.stroke();
+      context.fill(shape);
+      if (pulls) context.fill(place);
+      else if (size > 2.2) {
+        Object.assign(context, { strokeStyle: gs.canvas.colour("ground"), lineWidth: 0.6 });
+        context.stroke(shape);
+      }
     }
   }
 

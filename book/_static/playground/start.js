@@ -28,5 +28,14 @@
     root.dataset.ready = "";
   }
 
-  document.querySelectorAll(".gs-play[data-tool]").forEach(start);
+  /** Where a link leads on to: the plane and the map once stood on the page of the training. */
+  function moved({ search, hash }) {
+    const homes = new URLSearchParams(document.querySelector("[data-homes]")?.dataset.homes);
+    const name = new URLSearchParams(search).get("play") ?? /^#playground-(\w+)$/.exec(hash)?.[1];
+    return homes.has(name) && homes.get(name) + search + (hash || `#playground-${name}`);
+  }
+
+  const there = moved(location);
+  if (there) location.replace(there);
+  else document.querySelectorAll(".gs-play[data-tool]").forEach(start);
 })((globalThis.playground ??= {}));

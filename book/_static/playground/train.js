@@ -28,10 +28,13 @@
   const DISPLAY = [
     { name: "speed", label: "speed, steps a frame", kind: "choice", choices: [1, 2, 5, 10, 20], value: 5 },
     { name: "both", label: "plain network beside it", kind: "flag", value: true },
+    { name: "open", label: "steps done when it opens", kind: "choice", choices: [0, 100, 300, 1000, 3000], value: 1000 },
     { name: "pair", label: "responses z₁ | z₂", kind: "menu", options: gs.features.PAIRS, value: "straight" },
   ];
+  const PULL = { name: "pull", label: "draw points by their pull", kind: "flag", value: false };
   const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
   const WORK = 7; // milliseconds of a frame for training, and half as many again for maps
+  const BURST = 30; // milliseconds of a frame for the steps before it opens
   const PAUSE = 20, CALM = 500; // milliseconds until the next curve, and until the next of all
 
   /** What the network with a penalty is called. */
@@ -41,14 +44,19 @@
     return parts.join(", ") + (late ? ` from ${late}` : "");
   }
 
+  const areas = (loss) =>
+    `Area: the pull of a point on the network, ${loss === "squared" ? "|y − ŷ|" : "σ(−yŷ)"}, which is large where its label is not yet learned. ` +
+    "A point that is a mere dot teaches nothing more.";
+
   function mount(root, { settings, values, complaints, anchor, home, shows, examples }) {
     const { make, controls, button } = gs.controls;
-    let playing = false, dirty = true, drawn = 0, turn = 0, part = 0, features = null, featuring = null;
+    let playing = false, opening = false, dirty = true, drawn = 0, turn = 0, part = 0, features = null, featuring = null;
     const runs = ["plain", "decoupled"].map((name) => new gs.Run(name, () => loop.wake()));
     const curves = gs.curves.curves({ values, shows, redraw: () => changed() });
     const status = gs.controls.status(), { tell } = status;
     const reading = make("p", { className: "play-reading" });
     const steps = make("span", { className: "play-steps" });
+    const area = make("p", { className: "play-legend" });
     const play = button("Play", () => toggle(!playing));
     play.className = "play-main";
     const loop = new gs.loop.Loop(root, frame);
@@ -56,6 +64,7 @@
 
     function toggle(on) {
       playing = on;
+      opening = false;
       play.textContent = on ? "Pause" : "Play";
       tell(on ? "Training." : `Paused at step ${runs[1].trainer.step}.`);
       reading.setAttribute("aria-live", on ? "off" : "polite"); // or a screen reader never rests
@@ -71,6 +80,7 @@
       const data = gs.moons.twoMoons(values), grid = gs.boundary.gridOf(data);
       const network = Network.initial(values.width, values.seed);
       features = null;
+      opening = false;
       featuring = gs.features.features(network.copy(), data);
       for (const run of active()) {
         const plain = run.name === "plain";
@@ -79,7 +89,25 @@
       }
       runs[0].element.hidden = !values.both;
       ready.mark();
+      showPull();
+    }
+
+    function showPull() {
+      for (const run of runs) run.showPull(values.pull);
+      area.hidden = !values.pull;
+      area.textContent = areas(values.loss);
       changed();
+    }
+
+    /** On to the step that the tool opens at, with maps on the way for the curve of margins; true when there. */
+    function hurry(until) {
+      while (performance.now() < until) {
+        const now = runs[1].trainer.step, mapped = now % (now < 100 ? 20 : 100) === 0;
+        const behind = mapped && active().find((run) => run.behind);
+        if (behind) behind.work(until);
+        else if (now >= values.open || !step()) return true;
+      }
+      return false;
     }
 
     /** One step of each network; false where one has diverged. */
@@ -93,6 +121,12 @@
 
     function frame(now) {
       const start = performance.now(), seldom = gs.loop.calm();
+      if (opening) {
+        for (const run of active()) if (!run.chart.box) run.draw(); // the points, before there is a map
+        opening = !hurry(start + BURST);
+        steps.textContent = `step ${runs[1].trainer.step}`;
+        return true;
+      }
       if (playing) {
         for (let i = 0; i < values.speed && performance.now() < start + WORK; i++) if (!step()) break;
         dirty = true;
@@ -141,10 +175,11 @@
     /** Put the pictures into words. */
     function describe() {
       for (const run of active()) {
-        const { margin, wrong, loss } = run.values;
+        const { margin, wrong, loss, pull } = run.values, pulls = run.pulls;
         run.chart.describe(
           `Two moons and the decision map of the network, ${run.chart.caption.textContent}, at step ` +
-          `${run.trainer.step}: input margin ${text(margin)}, ${wrong} points misclassified, loss ${text(loss)}.`,
+          `${run.trainer.step}: input margin ${text(margin)}, ${wrong} points misclassified, loss ${text(loss)}, ` +
+          `mean pull of the points ${text(pull)}, from ${text(Math.min(...pulls))} to ${text(Math.max(...pulls))}.`,
         );
       }
       curves.describe(runs[1].trainer.step);
@@ -153,6 +188,7 @@
     const visible = (list) => settings.filter((one) => shows(one.name) && list.some(({ name }) => name === one.name));
     const form = controls(visible(SETTINGS), values, reset);
     const display = controls(visible(DISPLAY), values, (name) => (name === "both" ? reset() : changed()));
+    const pull = controls(visible([PULL]), values, showPull);
     const ready = gs.controls.examples(examples, DEFAULTS, values, (example) => {
       form.set(example);
       reset();
@@ -161,7 +197,7 @@
     const bar = make("div", { className: "play-bar" },
       play,
       button("Step", () => {
-        if (playing) toggle(false);
+        if (playing || opening) toggle(false);
         if (step()) tell(`Step ${runs[1].trainer.step}.`);
         changed();
       }),
@@ -176,7 +212,7 @@
     root.append(
       ...ready.parts, bar,
       make("div", { className: "play-panels" }, ...runs.map((run) => run.element)),
-      reading, curves.element,
+      pull.element, area, reading, curves.element,
       make("details", { className: "play-settings", open: few || innerWidth > 600 },
         make("summary", { textContent: "Settings: a change starts anew" }), form.element),
       display.element,
@@ -184,8 +220,9 @@
     tell(complaints.join(" "));
     reset();
     describe();
-    root.playground = { values, runs, get features() { return features; }, get playing() { return playing; } };
+    opening = values.open > 0;
+    root.playground = { values, runs, get features() { return features; }, get playing() { return playing; }, get opening() { return opening; } };
   }
 
-  (gs.tools ??= {}).train = { settings: [...SETTINGS, ...DISPLAY], mount, label: "Train a network" };
+  (gs.tools ??= {}).train = { settings: [...SETTINGS, ...DISPLAY, PULL], mount, label: "Train a network" };
 })((globalThis.playground ??= {}));
