@@ -165,14 +165,28 @@ def response_at(
     .. math:: z = \frac1\lambda S^2 U^T \alpha \quad\text{(Eq. 11)}, \qquad
         z = \frac1\lambda U^T \alpha \quad\text{("sd")}.
 
-    A feature without strength has no response.
+    A feature without strength has no response. The rounding of alpha is multiplied by
+    :math:`s^2/\lambda`: ``margins(U, s2, lam) @ U`` is the response at the optimum to all digits.
 
     Raises:
         ValueError: an argument out of range.
+
+    Warns:
+        RuntimeWarning: rounding of alpha may be above 1e-4 of the largest response.
     """
     U, s2, lam = check_one(U, s2, lam, kind)
     alpha = check_alpha(alpha, U, kind)
-    return (alpha @ U) * (effective(U, s2, kind, "project") / lam)
+    strengths = effective(U, s2, kind, "project") / lam
+    z = (alpha @ U) * strengths
+    rounding = np.finfo(float).eps * ((np.abs(alpha) @ np.abs(U)) * strengths).max(-1)
+    if (rounding > 1e-4 * np.abs(z).max(-1)).any():
+        warnings.warn(
+            f"rounding of alpha moves these responses by up to {np.max(rounding):.1g}, as s2 / lam "
+            "is large; at the optimum margins(U, s2, lam, kind) @ U has all digits",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return z
 
 
 def dual_objective(

@@ -4,6 +4,7 @@ import numpy as np
 
 KINDS = ("exact", "taylor", "sd")
 RANK_DEFICIENT = ("raise", "project")
+LARGEST_RATIO = 1e150
 Array = np.ndarray
 
 
@@ -72,6 +73,14 @@ def check_problem(U: Array, s2: Array, lam: float | Array, kind: str) -> tuple[A
         raise ValueError(f"U must have at most as many columns as rows, got {U.shape}")
     check_orthonormal(U)
     s2, lam = check_s2(s2), check_lam(lam)
+    largest = s2.max(-1) if kind != "sd" else 1.0
+    with np.errstate(over="ignore"):
+        ratio = np.max(np.true_divide(largest, lam), initial=0)
+    if ratio > LARGEST_RATIO:
+        raise ValueError(
+            f"s2 / lam must be at most {LARGEST_RATIO:.0e}, got {ratio:.3g} from lam = {lam}: "
+            "products with it leave the range of a float; raise lam or lower the strengths"
+        )
     if kind == "taylor" and r < n:
         raise ValueError(
             f"kind='taylor' (Eq. 10) needs a square U, got {U.shape}: U (S^2 + lam I) U^T adds the "
