@@ -124,7 +124,7 @@ def test_a_scalar_tensor_is_a_number():
     ("y", "message"),
     [
         (torch.tensor([0.0, 1.0]), r"-1 or \+1, got \[0.0\]; for labels 0/1 use 2 \* y - 1"),
-        (torch.tensor([False, True]), r"got \[False, True\]"),
+        (torch.tensor([False, True]), r"got torch.bool; for labels 0/1 use 2.0 \* y - 1"),
         (torch.tensor([float("nan"), 1.0]), r"got \[nan\]"),
         (torch.tensor([2, 1]), r"got \[2\]"),
         (torch.ones(3), r"shape of logits, \(5, 2\).* got \(3,\)"),

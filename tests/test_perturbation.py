@@ -312,7 +312,7 @@ def test_coupling_is_printed_as_in_the_paper_and_orthogonal():
         (lambda: coupling(1.1), r"delta must lie in \[-1, 1\].*got 1.1"),
         (lambda: coupling(np.nan), "got nan"),
         (lambda: starvation(-2, (1.0, 1.0), 1.0), "got -2"),
-        (lambda: starvation(0.1, (-1.0, 1.0), 1.0), r"squared strengths .*got -1.0; pass s\*\*2"),
+        (lambda: starvation(0.1, (-1.0, 1.0), 1.0), r"squared strengths, .*got -1.0; pass s\*\*2"),
         (lambda: starvation(0.1, (1.0, 1.0), 0.0), "lam must be finite and > 0, got 0.0"),
         (lambda: starvation(0.1, (1.0, 1.0), -0.1), "got -0.1; without it no optimum exists"),
         (lambda: starvation(0.1, (1.0, 1.0), 1.0, "Exact"), "kind must be in .*got 'Exact'"),

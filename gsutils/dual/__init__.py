@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import entr, expit, logit
 
+from gsutils import guards
 from gsutils.dual._flow import integrate
 from gsutils.dual._margins import NotConverged, curvature, margins, multiplier
 from gsutils.dual._primal import descent, primal_loss, primal_minimiser
@@ -122,10 +123,9 @@ def flow(
     s2 = effective(U, s2, kind, rank_deficient)
     alpha0 = check_alpha(alpha0, U, kind)
     t = np.atleast_1d(np.asarray(t, float))
-    if t.ndim != 1 or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
+    if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
         raise ValueError(f"t must be finite times >= 0 in ascending order, got {t}")
-    if not 0 < eta < np.inf:
-        raise ValueError(f"eta must be a finite number > 0, got {eta}")
+    guards.number("eta", eta, above=0.0)
     K = np.eye(len(U)) / lam if _decouples(kind, rank_deficient) else (U * (s2 / lam)) @ U.T
     if kind == "taylor":
         return np.exp(integrate(np.log(alpha0), K + np.eye(len(U)), t * eta, taylor=True))

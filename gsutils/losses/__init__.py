@@ -20,12 +20,16 @@ those that have been looked at: a :class:`gsutils.methods.Batch` does so once.
 0.093
 """
 
-from gsutils.losses._decoupling import OVER, SpectralDecoupling, lam_for_lead
-from gsutils.losses._functions import (
+from gsutils.losses._checks import (
     PerClass,
     check_classes,
     check_labels,
     check_lam,
+    check_weight,
+    misshapen,
+)
+from gsutils.losses._decoupling import OVER, SpectralDecoupling, lam_for_lead
+from gsutils.losses._functions import (
     cross_entropy,
     example_losses,
     generalised_cross_entropy,
@@ -45,6 +49,7 @@ __all__ = [
     "check_classes",
     "check_labels",
     "check_lam",
+    "check_weight",
     "cross_entropy",
     "example_losses",
     "generalised_cross_entropy",
@@ -52,6 +57,7 @@ __all__ = [
     "lam_for_lead",
     "logistic",
     "mean",
+    "misshapen",
     "sign_change",
     "spectral_decoupling",
     "spectral_decoupling_softmax",

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gsutils.losses._functions import check_classes, check_labels, check_lam
+from gsutils.losses._checks import check_classes, check_labels, check_lam
 
 OVER = ("sum", "mean", "true class")  # how squares are put together over the classes
 Coefficient = float | Sequence[float] | np.ndarray | Tensor

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-PerClass = float | Tensor | Sequence[float]
+from gsutils.losses._checks import (
+    FAR,
+    PerClass,
+    check_classes,
+    check_labels,
+    check_lam,
+    check_weight,
+    misshapen,
+)
 
 
 def logistic(logits: Tensor, y: Tensor) -> Tensor:
@@ -70,6 +78,8 @@ def spectral_decoupling(
     check_labels(logits, y, check)
     if check:
         check_lam(lam)
+        check_lam(gamma, "gamma", least=-FAR)
+        check_weight(logits, weight)
     lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
     return mean(lam * (logits - gamma).square(), weight) / 2
 
@@ -87,7 +97,9 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that do not match, or a class out of range.
     """
-    return example_losses(logits, y.long()).mean(-1)
+    if y.dtype != torch.int64:
+        check_classes(y, logits.shape[-1])
+    return example_losses(logits, y).mean(-1)
 
 
 def spectral_decoupling_softmax(logits: Tensor, lam: float, y: Tensor | None = None) -> Tensor:
@@ -108,6 +120,9 @@ def spectral_decoupling_softmax(logits: Tensor, lam: float, y: Tensor | None = N
     """
     check_lam(lam)
     if y is not None:
+        if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+            raise ValueError(misshapen(logits[..., 0], y))
+        check_classes(y, logits.shape[-1])
         logits = logits.gather(-1, y.expand(logits.shape[:-1])[..., None])
     return lam / 2 * logits.square().sum(-1).mean(-1)
 
@@ -127,11 +142,13 @@ def example_losses(logits: Tensor, y: Tensor, check: bool = True) -> Tensor:
         check_labels(logits, y, check)
         return softplus(-y * logits)
     classes = logits.shape[-1]
-    if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
-        raise ValueError(
-            f"y must have the shape {tuple(logits.shape[:-1])} or {tuple(logits.shape[-2:-1])}, "
-            f"got {tuple(y.shape)}"
-        )
+    if logits.ndim < 2 or y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+        if logits.ndim < 2 or y.shape == logits.shape:
+            raise ValueError(
+                f"int64 labels are classes, (n,), of logits (n, K), got {tuple(y.shape)} and "
+                f"{tuple(logits.shape)}; use y.argmax(-1) for one-hot labels, y.float() for -1/+1"
+            )
+        raise ValueError(misshapen(logits[..., 0], y))
     if check and not torch.compiler.is_compiling():
         check_classes(y, classes)
     chosen = y.expand(logits.shape[:-1])[..., None]
@@ -201,50 +218,11 @@ def irm_penalty(
     Source: Arjovsky et al. 2019, IRMv1.
     """
     check_labels(logits, y, check)
+    if check:
+        check_weight(logits, weight)
     margins = y * logits
     slopes = -margins * torch.sigmoid(-margins)
     return mean(slopes, weight).square()
-
-
-def check_labels(logits: Tensor, y: Tensor, values: bool = True) -> None:
-    """Raise a ValueError unless ``y`` has a shape that goes with ``logits``, and holds -1/+1.
-
-    Args:
-        logits: (..., n).
-        y: labels, (n,) or (..., n).
-        values: look at what ``y`` holds, which waits for a GPU.
-    """
-    if torch.compiler.is_compiling():
-        return
-    if y.shape not in (logits.shape, logits.shape[-1:]):
-        raise ValueError(
-            f"y must have the shape of logits, {tuple(logits.shape)}, or of their last axis, "
-            f"got {tuple(y.shape)}"
-        )
-    if not values:
-        return
-    right = (y == 1) | (y == -1)
-    if y.dtype == torch.bool or not bool(right.all()):
-        wrong = sorted(set((y if y.dtype == torch.bool else y[~right]).flatten().tolist()))[:3]
-        raise ValueError(f"labels must be -1 or +1, got {wrong}; for labels 0/1 use 2 * y - 1")
-
-
-def check_classes(y: Tensor, classes: int) -> None:
-    """Raise a ValueError unless ``y`` lies in 0..classes - 1."""
-    least, most = (int(value) for value in y.aminmax())
-    if not 0 <= least <= most < classes:
-        raise ValueError(f"classes must be 0..{classes - 1}, got {least}..{most}")
-
-
-def check_lam(lam: PerClass, name: str = "lam") -> None:
-    """Raise a ValueError unless ``lam``, a number or several, is finite and >= 0."""
-    if isinstance(lam, Tensor):
-        if torch.compiler.is_compiling():
-            return
-        lam = lam.flatten().tolist()
-    for one in lam if isinstance(lam, Sequence) else (lam,):
-        if not 0 <= one < float("inf"):
-            raise ValueError(f"{name} must be a finite number >= 0, got {one}")
 
 
 def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tensor | float:
@@ -287,6 +265,8 @@ def sign_change(lam: PerClass, gamma: PerClass) -> float:
         ValueError: z decreases with p at its zero: γ of the class -1 is so far above that of the
             class +1 that the decision is turned round.
     """
+    check_lam(lam)
+    check_lam(gamma, "gamma", least=-FAR)
     (below, above), (low, high) = _pair(lam), _pair(gamma)
     denominator = 1 + above * high - below * low
     if denominator <= 0:
@@ -298,5 +278,7 @@ def sign_change(lam: PerClass, gamma: PerClass) -> float:
 
 
 def _pair(value: PerClass) -> tuple[float, float]:
+    if isinstance(value, Sequence) and len(value) != 2:
+        raise ValueError(f"a pair (class -1, class +1) or a number was asked for, got {value}")
     below, above = value if isinstance(value, Sequence) else (value, value)
     return float(below), float(above)
