@@ -331,7 +331,7 @@ def test_the_schema_is_one():
     Draft202012Validator.check_schema(records._validator().schema)
     assert records._validator().schema["properties"]["schema"]["const"] == records.SCHEMA
     fields = {field.name for field in dataclasses.fields(Run)}
-    assert set(records._validator().schema["properties"]) == fields
+    assert set(records._validator().schema["properties"]) == fields | {"sha256"}
     assert set(records._validator().schema["required"]) == fields
 
 

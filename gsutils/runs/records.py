@@ -197,8 +197,8 @@ def _parsed(path: Path) -> Run:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     try:
         content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
-        digest = content.pop("sha256", None) if isinstance(content, dict) else None
         _validate(content)
+        digest = content.pop("sha256", None)
         if digest is not None and digest != _digest(content):
             raise ValueError(
                 "its SHA-256 is another: it was changed after it was written; take it from git "
