@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.name, source=options.source, root=options.root, timeout=options.timeout
         )
 
-    return script.run("fetch_cifar", options.name, options.root, get)
+    return script.run("fetch_cifar", options.name, options.root, get, options.recheck)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
         files = fetch.mnist(source=options.source, root=options.root, timeout=options.timeout)
         return files["train-images"].parent
 
-    return script.run("fetch_mnist", "mnist", options.root, get)
+    return script.run("fetch_mnist", "mnist", options.root, get, options.recheck)
 
 
 if __name__ == "__main__":

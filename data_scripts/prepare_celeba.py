@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
             options.source, root=options.root, verified=not options.unverified
         )
 
-    return script.run("prepare_celeba", "celeba", options.root, get)
+    return script.run("prepare_celeba", "celeba", options.root, get, options.recheck)
 
 
 if __name__ == "__main__":

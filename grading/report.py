@@ -26,7 +26,7 @@ from typing import Any
 
 from grading.grader import STATUSES, Mark, Report
 from gsutils import __version__
-from gsutils.files import atomic
+from gsutils.files import OutputUnavailable, atomic
 
 VERSION = 1
 HEAD = '<tr><th>notebook</th><th class="number">points</th><th>problem</th></tr>'
@@ -119,7 +119,7 @@ def write_overview(reports: Sequence[tuple[str, Report]], folder: Path) -> None:
     """Write ``grades.csv``, a column for each exercise, and ``index.html``."""
     exercises = list(dict.fromkeys(m.exercise for _, report in reports for m in report.marks))
     with (
-        atomic(folder / "grades.csv") as part,
+        atomic(folder / "grades.csv", OutputUnavailable) as part,
         part.open("w", encoding="utf-8-sig", newline="") as file,  # Excel looks for the mark
     ):
         table = csv.writer(file)
@@ -175,5 +175,5 @@ def _harmless(text: str) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic(path) as part:
+    with atomic(path, OutputUnavailable) as part:
         part.write_text(text, encoding="utf-8", errors="replace")

@@ -22,6 +22,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,9 @@ INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # a λ that its encoding lacks becomes a "?"
+            stream.reconfigure(errors="replace")
     if words[:1] == ["grade"]:
         return _other("grading.command", words[1:])
     options = _parser().parse_args(words)
@@ -53,6 +57,10 @@ def main(arguments: list[str] | None = None) -> int:
             _run_all(options)
         else:
             _compare(_run(options))
+        if sys.stdout:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ImportError, OSError, TrainingDiverged, ValueError) as error:
         print(f"gsutils: {error}", file=sys.stderr)
         return 1
@@ -127,7 +135,8 @@ def _processes(jobs: int | None) -> Iterator[None]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m gsutils", description=__doc__.split("\n")[0])
+    said = (__doc__ or "").split("\n")[0]  # python -OO has none
+    parser = argparse.ArgumentParser(prog="python -m gsutils", description=said)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list the experiments and what is stored of them")
     show = commands.add_parser("show", help="show an experiment's settings and the paper's numbers")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from gsutils import guards
 from gsutils.losses import check_labels
 
 GOALS = ("average", "worst-group")  # what a threshold or an epoch is chosen for
@@ -27,9 +28,16 @@ def accuracy(logits: Tensor, y: Tensor) -> Tensor:
     Args:
         logits: (..., n).
         y: labels -1/+1, (n,) or (..., n).
+
+    Returns:
+        (...), nan where a logit is nan.
+
+    Raises:
+        ValueError: shapes that do not match, or labels other than -1/+1.
     """
     check_labels(logits, y)
-    return (torch.sign(y * logits).mean(-1) + 1) / 2
+    share = (torch.sign(y * logits).mean(-1) + 1) / 2
+    return torch.where(logits.isnan().any(-1), torch.nan, share)
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -40,7 +48,7 @@ def entropy(logits: Tensor) -> Tensor:
     Args:
         logits: (..., n).
     """
-    z = logits.abs()
+    z = logits.abs().clamp(max=1e30)  # infinity times zero is not a number
     return (softplus(-z) + z * torch.sigmoid(-z)).mean(-1)
 
 
@@ -53,7 +61,11 @@ def group_accuracy(logits: Tensor, y: Tensor, group: Tensor) -> dict[int, Tensor
         group: group numbers, (n,).
     """
     if group.shape != y.shape:
-        raise ValueError(f"group must have the shape of y, {tuple(y.shape)}, got {group.shape}")
+        raise ValueError(
+            f"group must have the shape of y, {tuple(y.shape)}, got {tuple(group.shape)}"
+        )
+    if y.ndim != 1:
+        raise ValueError(f"y must be (n,), got {tuple(y.shape)}")
     return {
         int(g): accuracy(logits[..., group == g], y[group == g]) for g in group.unique().tolist()
     }
@@ -90,9 +102,13 @@ def best_threshold(logits: np.ndarray, split: Split, goal: str) -> float:
     Raises:
         ValueError: an unknown goal.
     """
-    if goal not in GOALS:
-        raise ValueError(f"goal must be in {GOALS}, got {goal!r}")
+    guards.chosen("goal", goal, GOALS)
     ordered = np.unique(logits)
+    if not np.isfinite(ordered).all() or len(ordered) < 2 or logits.shape != split.y.shape:
+        raise ValueError(
+            f"logits must be {split.y.shape}, finite, and not all the same: a threshold lies "
+            f"between two of them; got {logits.shape} with {len(ordered)} different values"
+        )
     middle = (ordered[1:] + ordered[:-1]) / 2
     right = []  # for each group, how many are right at each threshold
     for g in np.unique(split.group):
@@ -109,6 +125,7 @@ def best_threshold(logits: np.ndarray, split: Split, goal: str) -> float:
 
 def log_odds(p: float) -> float:
     """Return log(p / (1 - p)): the threshold on a calibrated logit that decides at p."""
+    p = guards.number("p", p, above=0.0, below=1.0)
     return float(np.log(p / (1 - p)))
 
 
@@ -120,6 +137,7 @@ def predict(model: nn.Module, X: np.ndarray, chunk_size: int = 4096) -> np.ndarr
         X: inputs, (n, d) or (runs, n, d).
         chunk_size: examples at a time.
     """
+    guards.count("chunk_size", chunk_size)
     parameter = next(model.parameters())
     chunks = torch.as_tensor(X, dtype=parameter.dtype).split(chunk_size, dim=-2)
     training = model.training
@@ -133,6 +151,8 @@ def predict(model: nn.Module, X: np.ndarray, chunk_size: int = 4096) -> np.ndarr
 def mean_std(values: Iterable[float] | np.ndarray) -> tuple[float, float]:
     """Return mean and sample standard deviation (n - 1) over runs; nan for a single run's std."""
     values = np.asarray(list(values), float)
+    if not values.size:
+        raise ValueError("there must be at least one value, got none")
     return float(values.mean()), float(values.std(ddof=1)) if values.size > 1 else float("nan")
 
 
@@ -161,13 +181,20 @@ def boundary_distance(
         (n,), negative where the point is misclassified.
 
     Raises:
-        ValueError: X is not planar, or shapes do not match.
+        ValueError: X is not planar, shapes do not match, or an argument out of range.
     """
+    guards.number("pad", pad, least=0.0)
+    guards.count("resolution", resolution, least=2)
     if X.ndim != 2 or X.shape[1] != 2 or y.shape != X.shape[:1]:
         raise ValueError(f"X must be (n, 2) and y (n,), got {X.shape} and {y.shape}")
+    check_labels(torch.from_numpy(np.asarray(y)), torch.from_numpy(np.asarray(y)))
+    if not np.isfinite(X).all():
+        raise ValueError("X must be finite, it holds nan or inf")
     x1, x2 = grid_axes(X, pad, resolution)
     grid = np.stack(np.meshgrid(x1, x2), -1).reshape(-1, 2)
     height = np.asarray(logits(grid)).reshape(resolution, resolution)
+    if np.isnan(height).any():
+        raise ValueError("the logits are nan on the grid around the points: there is no boundary")
     distance = np.full(len(X), np.inf)
     for line in contourpy.contour_generator(x1, x2, height).lines(0.0):
         distance = np.minimum(distance, _distance_to_polyline(X, np.asarray(line)))

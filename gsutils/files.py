@@ -1,8 +1,11 @@
 """Files in the cache: checked by content, remembered once checked, written atomically.
 
-A folder of data keeps a small `.gsutils.json`: for each file its size, time of change and SHA-256,
-so that a file is read again only when it has changed; and, for files unpacked from a verified
-archive, the hashes they had then.
+A folder of data keeps a small `.gsutils.json`: for each file its size, times of change, place on
+the disk and SHA-256, so that a file is read again only when it has changed; and, for files unpacked
+from a verified archive, the hashes they had then.
+
+A file that is being written has a temporary name that says which process writes it. It is flushed
+to the disk before it takes its own; what a killed process left behind is removed by the next one.
 
 >>> import pathlib, tempfile
 >>> with tempfile.TemporaryDirectory() as folder:
@@ -17,7 +20,10 @@ import gzip
 import hashlib
 import json
 import os
-import tempfile
+import platform
+import re
+import shutil
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -32,21 +38,34 @@ LOCK = ".gsutils.lock"
 DAMAGED_GZIP = (EOFError, gzip.BadGzipFile, zlib.error)
 
 _memory: dict[Path, list[Any]] = {}  # for folders that cannot be written
+_swept: set[Path] = set()
+_HOST = re.sub(r"[^\w-]+", "-", platform.node(), flags=re.ASCII) or "host"
+_LEFT = re.compile(r"\..+\.(?P<host>[\w-]+)\.(?P<process>\d+)\.\w+\.tmp", flags=re.ASCII)
+DAY = 86_400  # seconds after which nobody writes a file any more
 
 
-class DataUnavailable(OSError):
+class Unavailable(OSError):
+    """Files cannot be written or read; the message says which, why, and what moves them."""
+
+    moved = "name another folder"
+
+
+class DataUnavailable(Unavailable):
     """Data neither cached nor to be had; the message says where was looked and what to do."""
 
-    variable = "GSUTILS_DATA"  # which moves the folder
+    moved = "set GSUTILS_DATA to a folder"
 
 
-class CheckpointsUnavailable(OSError):
+class CheckpointsUnavailable(Unavailable):
     """Checkpoints cannot be written or read; the message names the folder and what to do."""
 
-    variable = "GSUTILS_CHECKPOINTS"
+    moved = "set GSUTILS_CHECKPOINTS to a folder"
 
 
-Unavailable = type[DataUnavailable] | type[CheckpointsUnavailable]
+class OutputUnavailable(Unavailable):
+    """A result cannot be written; the message names the folder and what to do."""
+
+    moved = "name with --out a folder"
 
 
 class CorruptData(ValueError):
@@ -108,13 +127,16 @@ def write_note(folder: Path, note: dict[str, Any]) -> None:
 
 
 def remembered(path: Path, examine: Callable[[Path], str]) -> str:
-    """The value of `examine(path)`, a hash, computed once for each size and time of change."""
+    """The value of `examine(path)`, a hash, computed once while size, times and inode are the same.
+
+    Writing to a file sets the time of its change (ctime), whatever other times are set back to.
+    """
     path = path.absolute()
     stat = path.stat()
-    stamp = [stat.st_size, stat.st_mtime_ns]
+    stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]
     seen = _memory.get(path) or read_note(path.parent).get("seen", {}).get(path.name)
-    if isinstance(seen, list) and len(seen) == 3 and seen[:2] == stamp:
-        return str(seen[2])
+    if isinstance(seen, list) and seen[:-1] == stamp and isinstance(seen[-1], str):
+        return seen[-1]
     value = examine(path)
     _memory[path] = [*stamp, value]
     with suppress(OSError):  # a folder that cannot be written costs time, no more
@@ -124,19 +146,95 @@ def remembered(path: Path, examine: Callable[[Path], str]) -> str:
     return value
 
 
+def forget(folder: Path) -> None:
+    """Read the files of a folder anew when they are next asked for, whatever is remembered."""
+    for path in [path for path in _memory if path.parent == folder.absolute()]:
+        del _memory[path]
+    note = read_note(folder)
+    if note.pop("seen", None):
+        with suppress(OSError):
+            write_note(folder, note)
+
+
 @contextmanager
-def atomic(path: Path, unavailable: Unavailable = DataUnavailable) -> Iterator[Path]:
-    """A temporary name beside `path`, which takes its place at the end, or goes on an error."""
+def atomic(path: Path, unavailable: type[Unavailable] = DataUnavailable) -> Iterator[Path]:
+    """A temporary name beside `path`, which takes its place at the end, or goes on an error.
+
+    What was written is flushed to the disk before: after a power cut there is the file as it was
+    or as it was to be, nothing else.
+    """
     with explained(path, unavailable):
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        part = Path(name)
-        part.unlink()  # its mode would be 0600; the writer makes it anew with the usual one
+        sweep(path.parent)
+        part = _temporary(path)
         try:
             yield part
+            with part.open("rb+") as file:
+                os.fsync(file.fileno())
             os.replace(part, path)
+            _flush_folder(path.parent)
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def apart(path: Path) -> Iterator[Path]:
+    """A new folder beside `path` for temporary files, which goes at the end."""
+    sweep(path.parent)
+    folder = _temporary(path)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that have ended, once in a process.
+
+    Those of another machine, which may share the folder, go after a day.
+    """
+    folder = folder.absolute()
+    if folder in _swept or not folder.is_dir():
+        return
+    _swept.add(folder)
+    for path in folder.glob(".*.tmp"):
+        found = _LEFT.fullmatch(path.name)
+        with suppress(OSError):  # another process was faster
+            if not found or not _abandoned(path, found["host"], int(found["process"])):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` that nobody has, and that says whose it is."""
+    name = f".{path.name[-100:]}.{_HOST}.{os.getpid()}.{os.urandom(4).hex()}.tmp"
+    return path.with_name(name)
+
+
+def _abandoned(path: Path, host: str, process: int) -> bool:
+    """Whether nobody writes a temporary file any more."""
+    if host != _HOST:
+        return time.time() - path.lstat().st_mtime > DAY
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it is somebody else's
+        return False
+    return False
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush the names in a folder to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 @contextmanager
@@ -157,12 +255,12 @@ def staged(folder: Path, remains: set[str]) -> Iterator[Path]:
                 f"{folder} already holds {', '.join(sorted(there - remains)[:5])}, which is not "
                 "what belongs there. Nothing was changed; move the folder away and try again."
             )
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-            new = Path(temporary, folder.name)
+        with apart(folder) as temporary:
+            new = temporary / folder.name
             new.mkdir()
             yield new
             if folder.exists():
-                folder.rename(Path(temporary, "old"))
+                folder.rename(temporary / "old")
             new.rename(folder)
 
 
@@ -176,16 +274,16 @@ def locked(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def explained(path: Path, unavailable: Unavailable = DataUnavailable) -> Iterator[None]:
+def explained(path: Path, unavailable: type[Unavailable] = DataUnavailable) -> Iterator[None]:
     """Turn an operating system's error into a message that names the file and the way out.
 
     Args:
         path: what is written or read.
-        unavailable: the error that is raised, whose variable moves the folder.
+        unavailable: the error that is raised, which knows what moves the folder.
     """
     try:
         yield
-    except (DataUnavailable, CheckpointsUnavailable, *DAMAGED_GZIP):
+    except (Unavailable, *DAMAGED_GZIP):
         raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -196,5 +294,5 @@ def explained(path: Path, unavailable: Unavailable = DataUnavailable) -> Iterato
         reason = error.strerror or error
         raise unavailable(
             f"Could not put {path} in place: {reason}{where}. "
-            f"{todo}, or set {unavailable.variable} to a folder {which}."
+            f"{todo}, or {unavailable.moved} {which}."
         ) from error

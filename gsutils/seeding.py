@@ -15,6 +15,8 @@ from collections.abc import Iterable
 
 import numpy as np
 
+LARGEST = 2**63 - 1  # what a record's reader can hold
+
 
 def stream(seed: int, name: str) -> np.random.Generator:
     """Return the random generator of one purpose in one run.
@@ -40,12 +42,16 @@ def check_seeds(seeds: Iterable[int]) -> tuple[int, ...]:
     Raises:
         ValueError: there is none, or one is negative, not an integer, or there twice.
     """
+    if not isinstance(seeds, Iterable) or isinstance(seeds, str):
+        raise ValueError(f"seeds must be a list of integers, such as [0, 1, 2], got {seeds!r}")
     seeds = tuple(seeds)
     if not seeds:
         raise ValueError("seeds must hold at least one integer, got none")
     for seed in seeds:
         if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
             raise ValueError(f"a seed must be an integer >= 0, got {seed!r}")
+        if seed > LARGEST:
+            raise ValueError(f"a seed must be at most {LARGEST}, got {seed!r}")
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"seeds must differ from one another, got {seeds}")
     return tuple(int(seed) for seed in seeds)

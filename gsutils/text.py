@@ -17,8 +17,13 @@ def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
     '62.5 ± 17.7'
     >>> pm([0.5, 0.75], "+.2f")
     '+0.62 ± 0.18'
+
+    Raises:
+        ValueError: there is no value.
     """
     values = np.asarray(list(values), float) * scale
+    if not values.size:
+        raise ValueError("there must be at least one value, got none")
     mean = minus(format(values.mean(), form))
     std = format(values.std(ddof=1), form.removeprefix("+")) if values.size > 1 else ""
     return f"{mean} ± {std}" if std else mean

@@ -110,7 +110,7 @@ def test_text_and_drawing_show_the_pieces_and_the_arrow():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: boards.draw(0, 0), "n must be >= 1"),
+        (lambda: boards.draw(0, 0), "n must be an integer >= 1"),
         (lambda: boards.draw(5, 0, pawns=1.5), "pawns must be in"),
         (lambda: MANY.with_arrows(1.2), "agreement must be in"),
         (lambda: MANY.misprinted(-0.1), "share must be in"),

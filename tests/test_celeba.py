@@ -159,7 +159,7 @@ def test_held_out_logits_come_in_the_order_of_the_split():
 
 
 def test_an_impossible_batch_is_refused():
-    with pytest.raises(ValueError, match=r"batch must be in 1\.\.4, got 5"):
+    with pytest.raises(ValueError, match=r"batch must be an integer in 1\.\.4, got 5"):
         Order(torch.zeros(4, dtype=torch.int64), 5, seed=0)
 
 

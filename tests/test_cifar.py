@@ -40,7 +40,8 @@ def fake_cifar(tmp_path, monkeypatch):
             np.hstack([*labels, pixels]).astype(np.uint8).tofile(folder / file)
         for file in spec.names:
             classes = max(spec.labels.values()) if "fine" in file or "meta" in file else 20
-            (folder / file).write_text("\n".join(f"class{k}" for k in range(classes)))
+            named = spec.classes or [f"class{k:02}" for k in range(classes)]
+            (folder / file).write_text("\n".join(named))
     return tmp_path
 
 
@@ -72,7 +73,7 @@ def test_cats_and_dogs_are_two_classes_of_cifar_10(fake_cifar):
     of = np.isin(whole.y, (3, 5))
     assert np.array_equal(task.X, whole.X[of])
     assert np.array_equal(task.y, np.where(whole.y[of] == 5, 1, -1))
-    assert task.classes == ("class3", "class5")
+    assert task.classes == ("cat", "dog")
     assert task.outputs == 1
     assert task.name == "CIFAR-2 of CIFAR-10 (unverified)"
 
@@ -362,3 +363,24 @@ def test_several_classes_are_trained_and_attacked(fake_cifar):
 def test_an_unknown_task_is_refused():
     with pytest.raises(ValueError, match="name must be one of"):
         cifar.train(replace(TINY, task="cifar3"), [0])
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff", b"<html>", "reversed", "nine"])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_class_names_that_are_not_the_official_ones_are_refused(name, content, fake_cifar):
+    folder, spec = fetch.cifar(name), registry.CIFAR[name]
+    path = folder / spec.names[-1]
+    names = path.read_text().split()
+    odd = {"reversed": "\n".join(names[::-1]).encode(), "nine": "\n".join(names[:-1]).encode()}
+    path.unlink()
+    if content is not None:
+        path.write_bytes(odd.get(content, content))
+    with pytest.raises(fetch.CorruptData, match=rf"{path.name} does not hold the .* class names"):
+        images.cifar(name)
+
+
+@pytest.mark.parametrize("said", ["CIFAR-10", "MNIST", " CIFAR-10 ", "a\x1b[31m", "a\x00"])
+def test_no_note_beside_the_files_gives_them_a_published_name(said, fake_cifar):
+    (fetch.cifar("cifar10") / "SOURCE.txt").write_text(said)
+    with pytest.raises(fetch.CorruptData, match=r"SOURCE.txt (says|has)"):
+        fetch.source_name("cifar10")

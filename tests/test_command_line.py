@@ -238,3 +238,19 @@ def test_a_killed_run_goes_on_and_leaves_nothing_torn(demo, tmp_path, checkpoint
     (path,) = (tmp_path / "out").iterdir()
     assert measured(records.read(path)) == measured(ENTRIES["demo"].record(seeds=[0, 1]))
     assert not list(checkpoints.iterdir())
+
+
+def test_a_list_survives_any_encoding_no_docstrings_and_a_reader_that_leaves():
+    """Each once broke the list: a λ under cp1252, python -OO, and a closed pipe."""
+    code = "from gsutils.__main__ import main; import sys; sys.exit(main(['list']))"
+    surroundings = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    reading, writing = os.pipe()
+    os.close(reading)
+    for output in (subprocess.PIPE, writing):
+        done = subprocess.run(
+            [sys.executable, "-OO", "-c", code],
+            stdout=output, stderr=subprocess.PIPE, env=surroundings, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert output == writing or done.stdout.count(b"\n") >= len(ENTRIES)
+    os.close(writing)

@@ -1,6 +1,8 @@
 """A download that breaks off goes on where it stopped, on stand-ins served from 127.0.0.1."""
 
+import contextlib
 import threading
+import time
 from pathlib import Path
 
 import data_server
@@ -91,3 +93,27 @@ def test_a_stalled_transfer_is_broken_off(
     with pytest.raises(_download.NoMirror, match="broke off"):
         retrieve(root, server)
     go_on.set()
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"MOST_BYTES": 70_000}, r"sent more than 70,000 bytes, and did not end"),
+        ({"STALL": 0.3, "LEAST_RATE": 10**9}, r"sent \d+ bytes a second"),
+    ],
+)
+def test_a_transfer_that_drips_or_has_no_end_is_given_up(limits, said, server, root, monkeypatch):
+    def endless(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(1000))
+                time.sleep(0.005)
+
+    for name, value in limits.items():
+        monkeypatch.setattr(_download, name, value)
+    server.answers["/big.bin"] = endless
+    with pytest.raises(_download.NoMirror, match=said):
+        retrieve(root, server)

@@ -667,3 +667,90 @@ def test_a_flow_that_cannot_be_followed_says_how_far_it_came(monkeypatch):
     monkeypatch.setattr("gsutils.dual._flow.MAX_STEPS", 5)
     with pytest.raises(dual.NotConverged, match=r"followed to t = .* of 10"):
         dual.flow(np.array([0.9, 0.1]), *FLOWS["strong"], [10.0])
+
+
+# Eigenvectors, squared strengths over lambda: once returned as margins of thousands.
+FAR = {
+    "two-1e23": (coupling(0.3), np.array([4e23, 1e23])),
+    "two-1e15": (coupling(-0.6416299068057341), np.array([828.1133568113057e12, 71.5907033e12])),
+    "two-1e13": (coupling(0.5243223222521587), np.array([1.66165952e13, 7.79662018e13])),
+    "wide": (orthogonal(4, 3), np.array([1e-18, 1e22, 1e4, 1e13])),
+    "thin": (orthogonal(5, 4, 3), np.array([1e22, 1e21, 1e-3])),
+    "permutation": (np.eye(3)[:, [2, 0, 1]], np.array([1e22, 1e-18, 1.0])),
+}
+
+
+def precise_margins(U, ratio, kind):
+    """Newton's method in 60 digits, from zero; independent of the package."""
+    with mpmath.workdps(60):
+        B = mpmath.matrix(U.tolist()) * mpmath.diag([mpmath.sqrt(float(k)) for k in ratio])
+        w = mpmath.zeros(len(ratio), 1)
+
+        def alpha(u):
+            if kind != "taylor":
+                return 1 / (1 + mpmath.exp(u))
+            return mpmath.lambertw(mpmath.exp(-u)).real
+
+        for _ in range(200):
+            a = [alpha(u) for u in B * w]
+            v = [x / (1 + x) if kind == "taylor" else x * (1 - x) for x in a]
+            gradient = w - B.T * mpmath.matrix(a)
+            step = mpmath.lu_solve(mpmath.eye(len(ratio)) + B.T * mpmath.diag(v) * B, gradient)
+            w = w - step
+            if mpmath.norm(B * step) < mpmath.mpf(10) ** -20 * mpmath.norm(B * w):
+                return np.array([float(u) for u in B * w])
+    raise AssertionError("the reference did not converge")
+
+
+@pytest.mark.parametrize("kind", ["exact", "taylor"])
+@pytest.mark.parametrize("case", FAR)
+def test_margins_are_right_where_alpha_underflows_at_an_overshot_step(case, kind):
+    U, ratio = FAR[case]
+    if kind == "taylor":  # Eq. 10 needs a square U
+        full = np.linalg.qr(np.column_stack([U, np.eye(len(U))]))[0]
+        U, ratio = np.column_stack([U, full[:, len(ratio) :]]), np.append(ratio, [0.0] * len(full))
+        ratio = ratio[: len(U)]
+    right = precise_margins(U, ratio, kind)
+    np.testing.assert_allclose(dual.margins(U, ratio, 1.0, kind), right, rtol=1e-12, atol=1e-20)
+
+
+@pytest.mark.parametrize("exponent", [-18, 0, 12, 22, 30, 100])
+def test_a_decoupled_margin_is_lamberts_over_all_ratios(exponent):
+    lam = 10.0**-exponent  # sigma(-u) = lam u
+    u = dual.margins(np.eye(2), np.ones(2), lam, "sd")
+    with mpmath.workdps(40):
+
+        def log_ratio(x):  # of both sides at u = e^x
+            return x + mpmath.log(lam) + mpmath.log(1 + mpmath.exp(mpmath.exp(x)))
+
+        right = mpmath.exp(mpmath.findroot(log_ratio, mpmath.log(u[0]) + 0.1))
+    np.testing.assert_allclose(u, float(right), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_random_problem_of_any_ratio_has_a_false_margin(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(40):
+        n = int(rng.integers(1, 7))
+        U = orthogonal(n, int(rng.integers(1000)))[:, : rng.integers(1, n + 1)]
+        ratio = 10 ** rng.uniform(*((-18, 22) if rng.random() < 0.5 else (10, 22)), U.shape[1])
+        assert_solved(U, ratio, 1.0, "exact")
+
+
+def test_a_ratio_beyond_floats_is_refused():
+    for s2, lam in ((1e200, 1e-200), (1.0, 1e-320)):
+        with pytest.raises(ValueError, match=r"s2 / lam must be at most 1e\+150, got inf"):
+            dual.margins(np.eye(2), np.full(2, s2), lam)
+
+
+def test_a_response_that_lost_its_digits_says_so_and_names_what_has_them():
+    U, s2 = orthogonal(5, 0, 1), np.array([1e4])
+    for lam, lost in ((1e-4, False), (1e-14, True)):
+        alpha, right = dual.fixed_point(U, s2, lam), dual.margins(U, s2, lam) @ U
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            z = dual.response_at(alpha, U, s2, lam)
+        assert (np.abs(z - right) > 1e-4 * np.abs(right)).any() == lost
+        assert [("margins(U, s2, lam, kind) @ U" in str(w.message)) for w in caught] == [
+            True
+        ] * lost

@@ -236,7 +236,7 @@ def test_exchanged_points_keep_their_horizontal_coordinate_and_take_the_other_cl
         ({"optimizer": "lbfgs"}, "optimizer must be 'sgd' or 'adam', got 'lbfgs'"),
         ({"lam": -1.0}, "lam must be .*got -1.0"),
         ({"lr": -0.1}, "lr must be finite and >= 0, got -0.1"),
-        ({"dropout": 1.0}, "dropout must be in .*got 1.0"),
+        ({"dropout": 1.0}, "dropout must be .*got 1.0"),
     ],
 )
 def test_a_case_that_makes_no_sense_is_refused(changes, message):

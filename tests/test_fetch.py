@@ -20,7 +20,7 @@ import pytest
 from data_server import HTML, NOISE, Answer, Handler, Server, digest, full
 
 from gsutils import files
-from gsutils.data import fetch, registry
+from gsutils.data import _download, fetch, registry
 
 CONTENT = {key: f"{key} of a stand-in".encode() * 500 for key in registry.MNIST}
 root, server = data_server.root, data_server.server
@@ -354,7 +354,7 @@ def test_a_full_disk_while_downloading_leaves_nothing(mnist: Server, root: Path)
 def test_a_full_disk_while_unpacking_leaves_nothing(
     mnist: Server, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shutil, "copyfileobj", full)
+    monkeypatch.setattr(_download, "open_unpacked", full)
     with pytest.raises(
         fetch.DataUnavailable, match=r"train-images.*No space left.*Free some space"
     ):
@@ -398,7 +398,7 @@ def test_data_in_a_read_only_folder_are_used(
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(files.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(files, "_temporary", refuse)
     assert contents(fetch.mnist()) == CONTENT
     monkeypatch.setattr(fetch, "content_sha256", None)  # remembered for this process at least
     assert contents(fetch.mnist()) == CONTENT

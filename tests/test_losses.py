@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from gsutils.losses import check_lam, logistic, spectral_decoupling, squared
+from gsutils.losses import (
+    SpectralDecoupling,
+    check_lam,
+    cross_entropy,
+    lam_for_lead,
+    logistic,
+    spectral_decoupling,
+    spectral_decoupling_softmax,
+    squared,
+)
 
 finite = st.floats(-900, 900)
 lams = st.floats(0, 10)
@@ -115,7 +124,7 @@ def test_a_scalar_tensor_is_a_number():
     ("y", "message"),
     [
         (torch.tensor([0.0, 1.0]), r"-1 or \+1, got \[0.0\]; for labels 0/1 use 2 \* y - 1"),
-        (torch.tensor([False, True]), r"got \[False, True\]"),
+        (torch.tensor([False, True]), r"got torch.bool; for labels 0/1 use 2.0 \* y - 1"),
         (torch.tensor([float("nan"), 1.0]), r"got \[nan\]"),
         (torch.tensor([2, 1]), r"got \[2\]"),
         (torch.ones(3), r"shape of logits, \(5, 2\).* got \(3,\)"),
@@ -159,3 +168,107 @@ def test_a_gamma_of_the_wrong_shape_is_refused(gamma):
 def test_a_wrong_coefficient_is_named():
     with pytest.raises(ValueError, match=r"beta must be a finite number >= 0, got -1"):
         check_lam(-1, "beta")
+
+
+# --- the module -----------------------------------------------------------------------------
+
+
+def classes_example(classes, n=7, runs=2, seed=1):
+    rng = np.random.default_rng(seed)
+    logits = torch.from_numpy(rng.normal(size=(runs, n, classes)) * 3)
+    return logits, torch.from_numpy(rng.integers(0, classes, n))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(("lam", "gamma"), [(0.1, 0.0), (0.3, 1.7), ((0.2, 0.7), (0.44, 2.5))])
+def test_the_module_of_one_logit_is_the_function_to_the_last_digit(lam, gamma, dtype):
+    logits, y = (part.to(dtype) for part in example())
+    found = SpectralDecoupling(lam, gamma)(logits, y)
+    assert torch.equal(found, spectral_decoupling(logits, y, lam, gamma))
+    arrays = (torch.tensor(v, dtype=torch.float64) for v in (lam, gamma))
+    assert torch.equal(SpectralDecoupling(*arrays)(logits, y), found)
+
+
+def test_the_module_of_k_logits_is_the_softmax_function():
+    logits, y = classes_example(5)
+    for over, penalised, factor in (("sum", None, 1), ("mean", None, 5), ("true class", y, 1)):
+        found = SpectralDecoupling(0.3, over=over)(logits, y)
+        expected = spectral_decoupling_softmax(logits, 0.3, penalised) / factor
+        np.testing.assert_allclose(found, expected, rtol=1e-14)
+
+
+def test_lam_and_gamma_of_each_class_weigh_and_move_its_examples():
+    logits, y = classes_example(3, runs=1)
+    lam, gamma = np.array([0.1, 0.5, 2.0]), np.array([1.0, -2.0, 0.5])
+    flat, label = logits[0].numpy(), y.numpy()
+    own = flat[np.arange(len(label)), label]
+    expected = {
+        "sum": (lam[label] * ((flat - gamma) ** 2).sum(1)).mean() / 2,
+        "mean": (lam[label] * ((flat - gamma) ** 2).mean(1)).mean() / 2,
+        "true class": (lam[label] * (own - gamma[label]) ** 2).mean() / 2,
+    }
+    for over, value in expected.items():
+        found = SpectralDecoupling(lam, list(gamma), over)(logits, y)
+        np.testing.assert_allclose(found, [value], rtol=1e-14)
+
+
+def test_two_logits_that_are_plus_and_minus_half_of_one_cost_half_as_much():
+    z, y = example(runs=1)
+    pair = torch.stack([-z / 2, z / 2], -1)
+    found = SpectralDecoupling(0.4)(pair, (y > 0).long())
+    np.testing.assert_allclose(found, SpectralDecoupling(0.2)(z, y), rtol=1e-14)
+
+
+def test_gradients_reach_lam_and_gamma():
+    logits, y = classes_example(3, runs=1)
+    lam = torch.nn.Parameter(torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64))
+    gamma = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    penalty = SpectralDecoupling(lam, gamma)
+    assert list(penalty.parameters()) == [lam]
+    penalty(logits, y).sum().backward()
+    share = torch.nn.functional.one_hot(y, 3).double()
+    of_class = (share * logits[0].square().sum(1)[:, None]).mean(0) / 2
+    torch.testing.assert_close(lam.grad, of_class)
+    pulled = -(lam.detach()[y][:, None] * logits[0]).mean(0)
+    torch.testing.assert_close(gamma.grad, pulled)
+
+
+@pytest.mark.parametrize(("classes", "lead"), [(2, 0.3), (3, 2.0), (10, 4.0), (100, 5.56)])
+def test_lam_for_lead_is_where_the_objective_of_one_example_is_least(classes, lead):
+    lam = lam_for_lead(lead, classes)
+    logits = (lead * (torch.eye(classes).double()[0] - 1 / classes))[None].requires_grad_()
+    y = torch.tensor([0])
+    (cross_entropy(logits, y) + SpectralDecoupling(lam)(logits, y)).backward()
+    np.testing.assert_allclose(logits.grad, 0, atol=1e-15)
+    assert classes / (np.exp(lead) + classes - 1) == pytest.approx(lam * lead, rel=1e-12)
+    if classes == 2:  # one logit has the same optimum at half the lam
+        assert sigmoid(-lead) == pytest.approx(lam / 2 * lead, rel=1e-12)
+
+
+TWO, FLOATS = torch.zeros(4), torch.tensor([1.0, -1, 1, -1])
+THREE, INTS = torch.zeros(4, 3), torch.tensor([0, 1, 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("make", "logits", "y", "said"),
+    [
+        ({"lam": -0.1}, TWO, FLOATS, "lam must be a finite number >= 0, got -0.1"),
+        ({"lam": [[0.1]]}, TWO, FLOATS, "a number or one value a class"),
+        ({"lam": 0.1, "gamma": np.nan}, TWO, FLOATS, "gamma must be finite"),
+        ({"lam": 0.1, "over": "logits"}, TWO, FLOATS, "over must be in"),
+        ({"lam": [0.1] * 3}, TWO, FLOATS, r"a pair \(class -1, class \+1\), got 3 values"),
+        ({"lam": 0.1, "gamma": [0, 1]}, THREE, INTS, "gamma must be a number or 3 values, got 2"),
+        ({"lam": 0.1}, TWO, INTS, "labels of int64 are classes"),
+        ({"lam": 0.1}, THREE, INTS + 1, r"classes must be 0\.\.2, got 1\.\.3"),
+        ({"lam": 0.1}, TWO, FLOATS + 1, "labels must be -1 or \\+1"),
+    ],
+)
+def test_the_module_says_what_is_wrong(make, logits, y, said):
+    with pytest.raises(ValueError, match=said):
+        SpectralDecoupling(**make)(logits, y)
+
+
+@pytest.mark.parametrize(("lead", "classes"), [(0.0, 2), (-1.0, 2), (np.inf, 2), (1.0, 1)])
+def test_a_lead_out_of_range_is_refused(lead, classes):
+    with pytest.raises(ValueError, match="lead must be > 0 and classes >= 2"):
+        lam_for_lead(lead, classes)

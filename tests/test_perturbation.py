@@ -312,11 +312,13 @@ def test_coupling_is_printed_as_in_the_paper_and_orthogonal():
         (lambda: coupling(1.1), r"delta must lie in \[-1, 1\].*got 1.1"),
         (lambda: coupling(np.nan), "got nan"),
         (lambda: starvation(-2, (1.0, 1.0), 1.0), "got -2"),
-        (lambda: starvation(0.1, (-1.0, 1.0), 1.0), r"squared strengths .*got -1.0; pass s\*\*2"),
+        (lambda: starvation(0.1, (-1.0, 1.0), 1.0), r"squared strengths, .*got -1.0; pass s\*\*2"),
         (lambda: starvation(0.1, (1.0, 1.0), 0.0), "lam must be finite and > 0, got 0.0"),
         (lambda: starvation(0.1, (1.0, 1.0), -0.1), "got -0.1; without it no optimum exists"),
         (lambda: starvation(0.1, (1.0, 1.0), 1.0, "Exact"), "kind must be in .*got 'Exact'"),
         (lambda: starvation(0.1, (1.0, 1.0, 1.0), 1.0), "s2 must be a pair"),
+        (lambda: starvation(0.1, np.ones((2, 2)), 1.0), r"a tuple of two arrays, such as \(s2"),
+        (lambda: starvation(0.1, 3.0, 1.0), "s2 must be a pair"),
         (lambda: starvation(0.1, (1.0, 0.0), 1.0, "sd"), "both squared strengths > 0"),
         (lambda: elasticity(0.1, (1.0, -2.0), 1.0), "got -2.0"),
         (lambda: coupled_response(0.1, (1.0, np.inf), 1.0), "finite and >= 0, got inf"),
@@ -334,3 +336,12 @@ def test_coupling_is_printed_as_in_the_paper_and_orthogonal():
 def test_a_wrong_argument_is_refused_with_its_value(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_every_function_means_the_exact_flow_unless_told_otherwise():
+    s2, lam, U = (9.0, 1.0), 0.1, coupling(0.3)
+    for function in (coupled_response, starvation, elasticity):
+        np.testing.assert_array_equal(function(0.3, s2, lam), function(0.3, s2, lam, "exact"))
+    one = starvation_matrix(U, np.array(s2), lam)[1, 0]
+    assert starvation(0.3, s2, lam) == pytest.approx(float(one), rel=1e-12)
+    assert starvation(0.3, np.array(s2), lam) == starvation(0.3, s2, lam)

@@ -375,7 +375,7 @@ def full(*_, **__):
 
 def test_a_full_disk_under_the_checkpoints_names_the_folder_and_the_variable(shop, monkeypatch):
     made = shop.entry("one", 1)
-    monkeypatch.setattr(records, "write", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(CheckpointsUnavailable, match="No space left on device") as caught:
         shop.fill([shop.task(made)])
     assert str(sweep.checkpoints()) in str(caught.value)
@@ -400,7 +400,7 @@ def test_a_full_disk_under_the_records_names_the_folder_and_keeps_what_has_finis
         full() if path.parent == records.folder() else write(path, text)
 
     monkeypatch.setattr(records, "write", full_for_records)
-    with pytest.raises(OSError, match=r"no record can be written to .*results: No space.* --out"):
+    with pytest.raises(OSError, match=r"Could not put .*results.*json in place: No space.* --out"):
         shop.fill([shop.task(made)])
     monkeypatch.setattr(records, "write", write)
     shop.fill([shop.task(made)])

@@ -343,7 +343,8 @@ def test_the_wall_time_is_the_sum_of_the_jobs(counted, tmp_path):
     demo, _ = counted
     demo.record(keep=tmp_path)
     for path in tmp_path.rglob(sweep.FINISHED):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 2.25}))
+        body = json.dumps(json.loads(path.read_text().split("\n")[1]) | {"seconds": 2.25})
+        path.write_text(f"{sweep._digest(body)}\n{body}")
     assert demo.record(keep=tmp_path).wall_time_s == 4.5
 
 

@@ -238,7 +238,7 @@ def test_bfloat16_products_stay_close_and_weights_stay_float32():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"steps": 0}, "steps must be >= 1, got 0"),
+        ({"steps": 0}, "steps must be an integer >= 1, got 0"),
         ({"precision": "float16"}, "precision must be in .*got 'float16'"),
         ({"record_at": [0, 11]}, r"record_at must lie in 0..10, got 0..11"),
         ({"record_at": [-1]}, r"got -1..10"),

@@ -6,6 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsutils import guards
+from gsutils.losses import check_classes, check_labels, misshapen
+
 NORMS = ("l2", "linf")
 Model = Callable[[Tensor], Tensor]
 Box = tuple[float, float] | None
@@ -20,21 +23,73 @@ def logit_margin(logits: Tensor, y: Tensor) -> Tensor:
     Args:
         logits: (n,), or (n, classes).
         y: labels -1/+1, or class numbers, (n,).
+
+    Raises:
+        ValueError: labels that are neither, shapes that do not match, or a logit that is nan.
     """
+    check_answers(logits, y)
+    return lead(logits, y)
+
+
+def lead(logits: Tensor, y: Tensor) -> Tensor:
+    """Return :func:`logit_margin` of logits and labels that have been looked at."""
     if logits.ndim == 1:
         return y * logits
     right = logits.gather(1, y[:, None])
     return right[:, 0] - logits.scatter(1, y[:, None], -torch.inf).amax(1)
 
 
-def check(X: Tensor, y: Tensor, eps: Sequence[float], norm: str, steps: int) -> None:
-    """Raise a ValueError for arguments that no attack can do with."""
-    if norm not in NORMS:
-        raise ValueError(f"norm must be in {NORMS}, got {norm!r}")
-    if not len(eps) or min(eps) < 0 or list(eps) != sorted(eps) or steps < 1:
-        raise ValueError(f"eps must be >= 0 and increasing, steps >= 1, got {eps} and {steps}")
-    if y.shape != X.shape[:1]:
-        raise ValueError(f"y must be ({len(X)},), one label per input, got {tuple(y.shape)}")
+def check(X: Tensor, y: Tensor, box: Box) -> Box:
+    """Raise a ValueError for inputs and labels that no attack can do with; return the box."""
+    if not X.is_floating_point():
+        raise ValueError(
+            f"X must be in floating point, got {X.dtype}; use X.float() / 255 of bytes"
+        )
+    if y.shape != X.shape[:1] or not len(y) or X.ndim < 2:
+        remedy = "; use y.squeeze(-1)" if y.shape == (len(X), 1) else ""
+        raise ValueError(
+            f"X must be (n, ...) and y (n,), one label per input, got {tuple(X.shape)} and "
+            f"{tuple(y.shape)}{remedy}"
+        )
+    if not bool(X.isfinite().all()):
+        raise ValueError("X must be finite, it holds nan or inf")
+    if box is None:
+        return None
+    low, high = guards.interval("box", box)
+    least, most = (float(end) for end in X.aminmax())
+    if least < low or most > high:
+        raise ValueError(
+            f"X must lie in the box, [{low:g}, {high:g}], got {least:g} to {most:g}: an attack "
+            "would move it there whatever eps is; give the range of the inputs as box=(low, high), "
+            "or box=None for no limit"
+        )
+    return low, high
+
+
+def check_eps(eps: Sequence[float]) -> list[float]:
+    """Return radii as numbers, or raise a ValueError unless they are >= 0 and increasing."""
+    found = [guards.number("eps", radius, least=0.0) for radius in eps]
+    if not found or found != sorted(found):
+        raise ValueError(f"eps must be at least one radius >= 0, in increasing order, got {eps}")
+    return found
+
+
+def check_answers(logits: Tensor, y: Tensor) -> None:
+    """Raise a ValueError unless logits and labels are those of one model: see :func:`pgd`."""
+    if logits.ndim not in (1, 2) or len(logits) != len(y) or logits.shape[1:] == (1,):
+        raise ValueError(
+            f"the model must return logits (n,) or (n, classes), got {tuple(logits.shape)} for "
+            f"{len(y)} inputs" + "; use logits.squeeze(-1)" * (logits.shape[1:] == (1,))
+        )
+    if logits.ndim == 1:
+        check_labels(logits, y)
+    elif y.shape != logits.shape[:1]:
+        raise ValueError(misshapen(logits[:, 0], y))
+    else:
+        check_classes(y, logits.shape[1])
+    wrong = int(logits.reshape(len(y), -1).isnan().any(1).sum())
+    if wrong:
+        raise ValueError(f"the model's logits are nan, of {wrong} of {len(y)} inputs")
 
 
 def norm_of(delta: Tensor, norm: str) -> Tensor:

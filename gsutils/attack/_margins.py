@@ -7,7 +7,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsutils.attack._geometry import Model, check, column, logit_margin, norm_of
+from gsutils import guards
+from gsutils.attack._geometry import (
+    NORMS,
+    Model,
+    check,
+    check_eps,
+    column,
+    lead,
+    logit_margin,
+    norm_of,
+)
 from gsutils.attack._pgd import pgd
 
 
@@ -57,7 +67,11 @@ def nearest(
     Raises:
         ValueError: an argument out of range.
     """
-    check(X, y, eps, norm, 1)
+    check(X, y, options.get("box", (0.0, 1.0)))
+    guards.chosen("norm", norm, NORMS)
+    guards.count("halvings", halvings)
+    guards.count("chunk_size", chunk_size)
+    eps, X = check_eps(eps), X.detach()
     found = [
         _nearest(model, *part, eps, norm, halvings, options)
         for part in zip(X.split(chunk_size), y.split(chunk_size))
@@ -77,12 +91,18 @@ def crossing(model: Model, X: Tensor, moved: Tensor, y: Tensor, halvings: int = 
 
     Returns:
         (n,), shares of the way in (0, 1], a little beyond a crossing.
+
+    Raises:
+        ValueError: an argument out of range.
     """
+    guards.count("halvings", halvings)
+    if moved.shape != X.shape:
+        raise ValueError(f"moved must be {tuple(X.shape)}, as X is, got {tuple(moved.shape)}")
     low, high = X.new_zeros(len(X)), X.new_ones(len(X))
     with torch.no_grad():
         for _ in range(halvings):
             middle = (low + high) / 2
-            wrong = logit_margin(model(X + column(middle, X) * (moved - X)), y) <= 0
+            wrong = lead(model(X + column(middle, X) * (moved - X)), y) <= 0
             low, high = torch.where(wrong, low, middle), torch.where(wrong, middle, high)
     return high
 
@@ -106,7 +126,7 @@ def _nearest(
         x, label = X[standing], y[standing]
         moved = pgd(model, x, label, radius, norm, **options)
         with torch.no_grad():
-            fell = logit_margin(model(moved), label) <= 0
+            fell = lead(model(moved), label) <= 0
         x, moved, label = x[fell], moved[fell], label[fell]
         delta = moved - x
         delta = delta * column(crossing(model, x, moved, label, halvings), x)
@@ -124,5 +144,8 @@ def accuracy_under_attack(margin: Tensor, eps: Sequence[float]) -> np.ndarray:
     Returns:
         (..., k), fractions.
     """
+    eps = check_eps(eps)
+    if bool(margin.isnan().any()) or bool((margin < 0).any()):
+        raise ValueError("margin must be >= 0, it holds nan or negative numbers")
     values = margin.cpu().numpy()
     return np.stack([(values > radius).mean(-1) for radius in eps], -1)

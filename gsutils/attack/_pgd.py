@@ -1,10 +1,23 @@
 """Projected gradient descent."""
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, softplus
 
-from gsutils.attack._geometry import Box, Model, check, inside, logit_margin, random_within, unit
+from gsutils import guards
+from gsutils.attack._geometry import (
+    NORMS,
+    Box,
+    Model,
+    check,
+    check_answers,
+    check_eps,
+    inside,
+    lead,
+    random_within,
+    unit,
+)
 from gsutils.seeding import stream
 
 OBJECTIVES = ("margin", "loss")
@@ -43,25 +56,59 @@ def pgd(
         objective: what goes downhill: "margin", the logit margin; or "loss", minus the logistic
             loss or cross-entropy, as in most of the literature: its gradient vanishes in floating
             point where the model is very sure of the right answer.
-        box: the range of an input; None for no limit.
+        box: the range of an input, in which X lies; None for no limit.
 
     Returns:
         Like X, without gradient.
 
     Raises:
-        ValueError: an argument out of range.
+        ValueError: an argument out of range, or a logit or gradient that is not finite.
 
     Source: Madry, Makelov, Schmidt, Tsipras and Vladu 2018; section 4.2.
     """
-    check(X, y, [eps], norm, steps)
-    if restarts < 1 or objective not in OBJECTIVES:
-        raise ValueError(
-            f"restarts must be >= 1 and objective in {OBJECTIVES}, got {restarts}, {objective!r}"
-        )
-    size = 2.5 * eps / steps if step_size is None else step_size
+    box = check(X, y, box)
+    (eps,) = check_eps([eps])
+    guards.chosen("norm", norm, NORMS)
+    guards.chosen("objective", objective, OBJECTIVES)
+    guards.count("steps", steps)
+    guards.count("restarts", restarts)
+    size = (
+        2.5 * eps / steps if step_size is None else guards.number("step_size", step_size, least=0.0)
+    )
     rng = stream(seed, "attack")
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+        return _descended(
+            model,
+            X.detach().clone(),
+            y.clone(),
+            eps,
+            norm,
+            steps,
+            size,
+            restarts,
+            rng,
+            objective,
+            box,
+        )
+
+
+def _descended(
+    model: Model,
+    X: Tensor,
+    y: Tensor,
+    eps: float,
+    norm: str,
+    steps: int,
+    size: float,
+    restarts: int,
+    rng: np.random.Generator,
+    objective: str,
+    box: Box,
+) -> Tensor:
     with torch.no_grad():
-        lowest = logit_margin(model(X), y)
+        logits = model(X)
+    check_answers(logits, y)
+    lowest, slopes = lead(logits, y), logits.new_zeros(())
     best = X.clone()
 
     def keep(point: Tensor, margin: Tensor) -> None:
@@ -74,14 +121,21 @@ def pgd(
         for _ in range(steps):
             point = point.detach().requires_grad_()
             logits = model(point)
-            margin = logit_margin(logits, y)
+            margin = lead(logits, y)
             uphill = margin if objective == "margin" else -_loss(logits, y)
             (gradient,) = torch.autograd.grad(uphill.sum(), point)
+            slopes = slopes + gradient.sum()
             keep(point.detach(), margin.detach())
             step = gradient.sign() if norm == "linf" else unit(gradient)
             point = inside(point.detach() - size * step, X, eps, norm, box)
         with torch.no_grad():
-            keep(point, logit_margin(model(point), y))
+            keep(point, lead(model(point), y))
+    if not bool(slopes.isfinite()):
+        raise ValueError(
+            "the gradient of the model by its inputs is not finite: an attack that follows it goes "
+            "nowhere, and the model would look robust; find the operation (torch.autograd."
+            "detect_anomaly), such as a root or a norm at zero"
+        )
     return best
 
 

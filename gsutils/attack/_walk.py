@@ -3,10 +3,22 @@
 import torch
 from torch import Tensor
 
-from gsutils.attack._geometry import Box, Model, check, column, foot, logit_margin, norm_of, unit
+from gsutils import guards
+from gsutils.attack._geometry import (
+    Box,
+    Model,
+    check,
+    check_answers,
+    column,
+    foot,
+    lead,
+    norm_of,
+    unit,
+)
 from gsutils.attack._margins import crossing
 
 
+@torch.inference_mode(False)
 def from_afar(
     model: Model,
     X: Tensor,
@@ -40,21 +52,27 @@ def from_afar(
 
     Source: Brendel, Rauber, Kümmerer, Ustyuzhaninov and Bethge 2019, simplified.
     """
-    check(X, y, [0], "l2", rounds)
+    box = check(X, y, box)
+    guards.count("rounds", rounds)
+    guards.count("halvings", halvings)
+    X, moved, y = X.detach().clone(), moved.detach().clone(), y.clone()
     if moved.shape != X.shape:
         raise ValueError(f"moved must be {tuple(X.shape)}, as X is, got {tuple(moved.shape)}")
 
     def wrong(points: Tensor) -> Tensor:
         with torch.no_grad():
-            return logit_margin(model(points), y) <= 0
+            return lead(model(points), y) <= 0
 
+    with torch.no_grad():
+        check_answers(model(X), y)
     astray, shortest = wrong(X), torch.full_like(X.flatten(1)[:, 0], torch.inf)
     reached, point = wrong(moved), moved
     for _ in range(rounds):
         point = start = X + column(crossing(model, X, point, y, halvings), X) * (point - X)
         shortest = torch.minimum(shortest, norm_of(start - X, "l2"))
         at = start.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(logit_margin(model(at), y).sum(), at)
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(lead(model(at), y).sum(), at)
         target = foot(X, start, unit(gradient), box)
         for part in (0.125, 0.25, 0.5, 1.0):
             # A little beyond the tangent plane, since the boundary may bend away.

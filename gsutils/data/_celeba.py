@@ -33,6 +33,8 @@ from gsutils.progress import person_watches
 
 INDEX = "index.npz"
 IMAGES = "img_align_celeba"
+NAME = re.compile(r"\d{6}\.jpg", re.ASCII)
+ALLOWED = {"blond": (-1, 1), "male": (-1, 1), "group": (0, 1, 2, 3), "split": (0, 1, 2)}
 TODO = (
     f"If you agree to its terms (non-commercial research), download "
     f"{', '.join(file.name for file in registry.CELEBA.values())} from {registry.CELEBA_PAGE} "
@@ -76,8 +78,20 @@ def check(folder: Path) -> None:
     todo = f"Move {folder} away and run data_scripts/prepare_celeba.py again."
     try:
         with (folder / INDEX).open("rb") as file, np.load(file) as index:
-            lengths = {len(index[key]) for key in ("image", "blond", "male", "group", "split")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            lengths = {len(index[key]) for key in ("image", *ALLOWED)}
+            odd = [key for key, values in ALLOWED.items() if not np.isin(index[key], values).all()]
+            images = [bytes(image).decode("ascii", "replace") for image in index["image"]]
+            if odd or len(set(images)) < len(images) or not all(map(NAME.fullmatch, images)):
+                raise ValueError(f"values out of range: {', '.join(odd) or 'image'}")
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         raise CorruptData(
             f"{folder / INDEX} {describe(folder / INDEX)}; it is not the index that "
             f"prepare_celeba writes ({error}). {todo}"
@@ -125,9 +139,13 @@ def parse_attributes(text: str, name: str) -> tuple[list[str], list[int], list[i
     Its first line is the number of images, its second the names of the attributes, then there is
     one line for each image: its file and -1 or 1 for each attribute.
     """
-    count, header, *lines = text.splitlines() if text.count("\n") > 1 else (text, "")
+    count, header, *lines = text.rstrip().split("\n") if text.count("\n") > 1 else (text, "")
     attributes = header.split()
-    if not count.strip().isdigit() or not {"Blond_Hair", "Male"} <= set(attributes):
+    if (
+        not re.fullmatch(r"\s*\d{1,9}\s*", count, re.ASCII)
+        or len(set(attributes)) < len(attributes)
+        or not {"Blond_Hair", "Male"} <= set(attributes)
+    ):
         raise CorruptData(
             f"{name} starts with {count[:60]!r} and {header[:60]!r}, expected the number of images "
             f"and the names of the attributes, Blond_Hair and Male among them. {TODO}"
@@ -136,25 +154,32 @@ def parse_attributes(text: str, name: str) -> tuple[list[str], list[int], list[i
         raise CorruptData(f"{name} has {len(lines):,} images, its first line says {count}. {TODO}")
     rows = [_row(line, len(attributes), {"-1", "1"}, name) for line in lines]
     blond, male = attributes.index("Blond_Hair") + 1, attributes.index("Male") + 1
-    images = [row[0] for row in rows]
+    images = _unique([row[0] for row in rows], name)
     return images, [int(row[blond]) for row in rows], [int(row[male]) for row in rows]
 
 
 def parse_partition(text: str, name: str) -> tuple[list[str], list[int]]:
     """The images and splits (0, 1, 2) of a `list_eval_partition.txt`, one line for each image."""
-    rows = [_row(line, 1, {"0", "1", "2"}, name) for line in text.splitlines()]
-    return [row[0] for row in rows], [int(row[1]) for row in rows]
+    rows = [_row(line, 1, {"0", "1", "2"}, name) for line in text.rstrip().split("\n")]
+    return _unique([row[0] for row in rows], name), [int(row[1]) for row in rows]
 
 
 def _row(line: str, values: int, allowed: set[str], name: str) -> list[str]:
     row = line.split()
     # the name becomes a path, so it may be nothing but a number
-    if len(row) != 1 + values or not re.fullmatch(r"\d{6}\.jpg", row[0]) or set(row[1:]) - allowed:
+    if len(row) != 1 + values or not NAME.fullmatch(row[0]) or set(row[1:]) - allowed:
         raise CorruptData(
             f"{name} has the line {line[:60]!r}, expected NNNNNN.jpg and {values} of "
             f"{', '.join(sorted(allowed))}. {TODO}"
         )
     return row
+
+
+def _unique(images: list[str], name: str) -> list[str]:
+    if len(set(images)) < len(images):
+        twin = next(image for image in images if images.count(image) > 1)
+        raise CorruptData(f"{name} lists {twin} twice, expected every image once. {TODO}")
+    return images
 
 
 def _text(path: Path) -> str:

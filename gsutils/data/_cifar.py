@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsutils.data.registry import Cifar
+from gsutils.data.registry import PUBLISHED, Cifar
 from gsutils.files import (
     DAMAGED_GZIP,
     NOTE,
@@ -79,17 +79,44 @@ def _examine(spec: Cifar, path: Path) -> str:
     return hashlib.sha256(data.data).hexdigest()
 
 
+def classes(folder: Path, spec: Cifar) -> tuple[str, ...]:
+    """The names of the finest classes, in the order of their labels.
+
+    Raises:
+        CorruptData: the file is missing, or holds other names than the official one.
+    """
+    path, (*_, count) = folder / spec.names[-1], spec.labels.values()
+    try:
+        found = path.read_text("ascii").split() if path.stat().st_size < 10_000 else []
+    except (OSError, ValueError):
+        found = []
+    official = list(spec.classes) or sorted(set(found))
+    if len(found) != count or found != official:
+        raise CorruptData(
+            f"{path} does not hold the {count} class names of {spec.title} in their order, so that "
+            "labels would be called by wrong names. Take it from the official archive again."
+        )
+    return tuple(found)
+
+
 def title(folder: Path, spec: Cifar) -> str:
     """What the files are to be called: what `SOURCE.txt` says, else what can be proved."""
     hashes = check(folder, spec)
     with explained(folder / SOURCE):
         if (folder / SOURCE).is_file():
             lines = (folder / SOURCE).read_text("utf-8", errors="replace").strip().splitlines()
-            if len(lines) != 1 or len(lines[0]) > 80:
+            if len(lines) != 1 or len(lines[0]) > 80 or not lines[0].isprintable():
                 raise CorruptData(
                     f"{folder / SOURCE} has {len(lines)} lines. Expected one line of at most 80 "
                     f"characters, the name that titles carry, such as "
                     f'"{spec.title} (JPEG re-encoding)". Correct or delete it.'
+                )
+            if lines[0].strip() in PUBLISHED:
+                raise CorruptData(
+                    f"{folder / SOURCE} says {lines[0].strip()}, which is the name of published "
+                    "data: files have it where they were unpacked from the official archive. "
+                    f"Name what was done to them, such as {spec.title} (JPEG re-encoding), or "
+                    "delete it."
                 )
             return lines[0].strip()
     if read_note(folder).get("archive") == hashes:

@@ -10,12 +10,12 @@ gsutils.data._download.NoMirror
 
 import os
 import queue
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,12 +24,14 @@ import requests
 import urllib3
 from tqdm.auto import tqdm
 
-from gsutils.files import DAMAGED_GZIP, explained, is_web_page, open_unpacked
+from gsutils.files import DAMAGED_GZIP, apart, explained, is_web_page, open_unpacked
 from gsutils.progress import person_watches
 
 TIMEOUT = 3.0  # seconds until a server has answered
 STALL = 15.0  # seconds without a byte after which a transfer counts as broken
 CHUNK = 1 << 18  # bytes
+LEAST_RATE = 1_000  # bytes a second, from STALL seconds on; slower ones would take days
+MOST_BYTES = 300_000_000  # of any file that is fetched
 
 _unreachable: dict[str, str] = {}  # host -> why
 
@@ -103,7 +105,10 @@ def _from_one(
             return
         try:
             with open_unpacked(part) as packed, open(output, "wb") as plain:
-                shutil.copyfileobj(packed, plain)
+                while chunk := packed.read(CHUNK):
+                    if plain.tell() > MOST_BYTES:
+                        raise Failed(f"sent more than {MOST_BYTES:,} bytes, unpacked")
+                    plain.write(chunk)
             part.unlink()
         except DAMAGED_GZIP as error:
             raise Failed(f"sent a damaged gzip file ({error})") from error
@@ -112,10 +117,11 @@ def _from_one(
         again = resume and part.exists()
         while True:
             try:
-                with _quiet_pooch():
+                with _quiet_pooch(), apart(target) as folder:
                     pooch.retrieve(
-                        url, f"sha256:{digest}", target.name, target.parent, downloader=downloader
+                        url, f"sha256:{digest}", target.name, folder, downloader=downloader
                     )
+                    os.replace(folder / target.name, target)
                 return
             except ValueError as error:  # pooch found another hash, and deleted what came
                 if not again:
@@ -154,7 +160,13 @@ def _receive(url: str, part: Path, resume: bool, timeout: float) -> None:
                 disable=not person_watches(),
             ) as bar,
         ):
+            begun, received = monotonic(), 0
             while first:
+                received, passed = received + len(first), monotonic() - begun
+                if start + received > MOST_BYTES:
+                    raise Failed(f"sent more than {MOST_BYTES:,} bytes, and did not end")
+                if passed > STALL and received < LEAST_RATE * passed:
+                    raise Failed(f"sent {received / passed:.0f} bytes a second")
                 file.write(first)
                 bar.update(len(first))
                 first = next(chunks, b"")
@@ -164,7 +176,8 @@ def _receive(url: str, part: Path, resume: bool, timeout: float) -> None:
 def _chunks(response: requests.Response) -> Iterator[bytes]:
     """The bytes as they come over the wire, so that a length means the same to both sides."""
     try:
-        yield from response.raw.stream(CHUNK, decode_content=False)
+        while chunk := response.raw.read1(CHUNK, decode_content=False):  # what has come
+            yield chunk
     except urllib3.exceptions.HTTPError as error:
         raise Failed(f"the transfer broke off ({error.args[0]})") from error
 

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gsutils import guards
 from gsutils.seeding import stream
 
 if TYPE_CHECKING:
@@ -150,8 +151,7 @@ def draw(n: int, seed: int, name: str = "boards", pawns: float = PAWNS) -> Board
     Raises:
         ValueError: an argument out of range.
     """
-    if n < 1:
-        raise ValueError(f"n must be >= 1, got {n}")
+    guards.count("n", n)
     _check_shares("pawns", pawns)
     rng, board = stream(seed, name), np.arange(n)
     y = rng.choice([-1, 1], n)
@@ -169,7 +169,13 @@ def draw(n: int, seed: int, name: str = "boards", pawns: float = PAWNS) -> Board
 
 
 def joined(parts: Sequence[Boards]) -> Boards:
-    """Put several sets of boards together."""
+    """Put several sets of boards together.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not parts:
+        raise ValueError("parts must hold at least one set of boards, got none")
     arrays = ([getattr(part, name) for part in parts] for name in ("pieces", "y", "arrow"))
     return Boards(*(np.concatenate(array) for array in arrays))
 

@@ -38,6 +38,7 @@ from scipy.stats import norm
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from gsutils import guards
 from gsutils.data import fetch, registry
 from gsutils.files import CorruptData
 from gsutils.seeding import stream
@@ -110,6 +111,7 @@ class Faces(Dataset[tuple[Tensor, Tensor, Tensor, int]]):
 
 def crop(image: Image.Image, side: int = 224) -> Image.Image:
     """Cut the middle square out of an aligned face (178×218) and scale it, as group DRO does."""
+    guards.count("side", side)
     width, height = image.size
     square = min(width, height)
     left, top = (width - square) // 2, (height - square) // 2

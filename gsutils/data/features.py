@@ -20,11 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gsutils import guards
 from gsutils.seeding import stream
 
 
 def cells(k: int) -> np.ndarray:
     """Return all patterns of k signs, (2**k, k)."""
+    guards.count("k", k, most=20)
     return np.array(list(product((1.0, -1.0), repeat=k)))
 
 
@@ -101,7 +103,17 @@ def blocks(
         strengths: the size of each block, (k,).
         rng: draws the signs and the noise.
         noise: its standard deviation at strength 1.
+
+    Raises:
+        ValueError: strengths that are not one a feature, or an argument out of range.
     """
+    if np.ndim(f) != 2 or np.shape(strengths) != f.shape[1:]:
+        raise ValueError(
+            f"f must be (n, k) and strengths (k,), got {np.shape(f)} and {np.shape(strengths)}"
+        )
+    for strength in strengths:
+        guards.number("strengths", strength)
+    guards.number("noise", noise, least=0.0)
     sign = rng.choice([-1.0, 1.0], f.shape)
     x = np.stack([sign, f * sign], -1) + noise * rng.standard_normal((*f.shape, 2))
     return (x * np.asarray(strengths)[:, None]).reshape(len(f), -1)
@@ -123,8 +135,9 @@ def draw(
         X (n, 2k) and y (n,), float64.
 
     Raises:
-        ValueError: a reliability outside (0, 1).
+        ValueError: a reliability outside (0, 1), or another argument out of range.
     """
+    guards.count("n", n)
     rng, p = stream(seed, name), _checked(reliability)
     y = rng.choice([-1.0, 1.0], n)
     f = np.where(rng.random((n, len(p))) < p, y[:, None], -y[:, None])
@@ -146,6 +159,8 @@ def draw_noisy(
     Raises:
         ValueError: ``label_noise`` outside [0, 1/2).
     """
+    guards.count("n", n)
+    guards.count("private", private)
     if not 0 <= label_noise < 0.5:
         raise ValueError(f"label_noise must lie in [0, 1/2), got {label_noise}")
     rng = stream(seed, name)
@@ -157,6 +172,6 @@ def draw_noisy(
 
 def _checked(reliability: Sequence[float]) -> np.ndarray:
     p = np.asarray(reliability, float)
-    if p.ndim != 1 or not ((p > 0) & (p < 1)).all():
+    if p.ndim != 1 or not len(p) or not ((p > 0) & (p < 1)).all():
         raise ValueError(f"reliability must be probabilities in (0, 1), got {reliability}")
     return p

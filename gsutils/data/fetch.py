@@ -32,6 +32,7 @@ from gsutils.files import (
     content_sha256,
     describe,
     explained,
+    forget,
     locked,
     open_unpacked,
     remembered,
@@ -49,6 +50,7 @@ __all__ = [
     "mnist",
     "open_unpacked",
     "prepare_celeba",
+    "recheck",
     "source_name",
 ]
 
@@ -214,6 +216,20 @@ def source_name(name: str, *, root: Path | None = None) -> str:
     if not _cifar.present(folder, spec):
         raise _unavailable(spec.title, folder, list(spec.records), "fetch_cifar.py")
     return _cifar.title(folder, spec)
+
+
+def recheck(name: str, *, root: Path | None = None) -> None:
+    """Read the files of a data set anew when it is next asked for, whatever is remembered of them.
+
+    Args:
+        name: one of `DATA_SETS`.
+        root: the folder of all data; `data_dir()` unless given.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    folder = name if name in ("mnist", "celeba") else _cifar_spec(name).folder
+    forget((root or data_dir()) / folder)
 
 
 def cached(*, root: Path | None = None) -> dict[str, str]:

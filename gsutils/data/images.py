@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gsutils.data import fetch, mnist
+from gsutils.data import _cifar, fetch, mnist
 from gsutils.data.registry import CIFAR
 
 TASKS = ("cifar2", "cifar10", "cifar100", "digits")
@@ -97,8 +97,8 @@ def cifar(name: str, download: bool = False) -> ImageTask:
 
     X, y = split(np.concatenate(training))
     X_test, y_test = split(test)
-    classes = (folder / spec.names[-1]).read_text().split()
-    return ImageTask(X, y, X_test, y_test, tuple(classes), fetch.source_name(name), mirror=True)
+    classes = _cifar.classes(folder, spec)
+    return ImageTask(X, y, X_test, y_test, classes, fetch.source_name(name), mirror=True)
 
 
 def cats_and_dogs(download: bool = False) -> ImageTask:

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from gsutils import guards
 from gsutils.data import fetch
 from gsutils.files import DAMAGED_GZIP, atomic
 from gsutils.seeding import stream
@@ -129,6 +130,8 @@ def read_idx(path: Path) -> np.ndarray:
     Raises:
         fetch.CorruptData: the file is not IDX of unsigned bytes, or is too short or too long.
     """
+    if not path.is_file():
+        raise fetch.CorruptData(f"{path} is no file; fetch it with data_scripts/fetch_mnist.py")
     try:
         with fetch.open_unpacked(path) as file:
             content = file.read()
@@ -192,8 +195,7 @@ def colored_environment(
     code is followed, and no accuracy depends on it.
     """
     for name, value in {"colour_flip": colour_flip, "label_flip": label_flip}.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} must be a probability, got {value}")
+        guards.number(name, value, least=0.0, most=1.0)
     n = len(digits)
     y = np.where(digits.digits < 5, 1.0, -1.0)
     y = np.where(rng.random(n) < label_flip, -y, y).astype(np.float32)
@@ -252,10 +254,15 @@ def colored_mnist(
         ValueError: more images asked for than there are, or a probability out of range.
     """
     training, held_out = parts(source)
-    if train_size is not None and not 2 <= train_size <= len(training):
-        raise ValueError(f"train_size must be between 2 and {len(training)}, got {train_size}")
-    if test_size is not None and not 1 <= test_size <= len(held_out):
-        raise ValueError(f"test_size must be between 1 and {len(held_out)}, got {test_size}")
+    if train_size is not None:
+        guards.count("train_size", train_size, least=2, most=len(training))
+    if test_size is not None:
+        guards.count("test_size", test_size, most=len(held_out))
+    if len(colour_flips) != 3:
+        raise ValueError(
+            "colour_flips must be three probabilities, of two training environments and the test, "
+            f"got {colour_flips}"
+        )
     held_out = held_out[:test_size]
     order = stream(seed, "environments").permutation(len(training))[:train_size]
     shuffled, rng = training[order], stream(seed, "colours")
@@ -273,7 +280,13 @@ def colored_mnist(
 
 
 def joined(environments: Sequence[Environment]) -> Environment:
-    """Return environments of equal image size as one, in their order."""
+    """Return environments of equal image size as one, in their order.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not environments:
+        raise ValueError("environments must hold at least one, got none")
     return Environment(
         *(np.concatenate([getattr(e, name) for e in environments]) for name in ("X", "y", "colour"))
     )
@@ -315,8 +328,7 @@ def variant(environment: Environment, name: str, ink: float | None = None) -> En
     seen = environment
     if name.endswith("blank"):
         ink = float(environment.ink.mean(dtype=np.float64)) if ink is None else ink
-        if not 0 <= ink <= 1:
-            raise ValueError(f"ink must be in [0, 1], got {ink}")
+        guards.number("ink", ink, least=0.0, most=1.0)
         channels = np.stack([environment.colour < 0, environment.colour > 0], 1)
         cards = np.broadcast_to(ink * channels[:, :, None, None], environment.X.shape)
         seen = replace(environment, X=cards.astype(np.float32))

@@ -10,6 +10,9 @@ import math
 import numpy as np
 from sklearn.datasets import make_moons
 
+from gsutils import guards
+from gsutils.seeding import check_seeds
+
 
 def two_moons(
     seed: int = 0, delta: float = 0.1, n: int = 300, noise: float = 0.1, rotation: float = 0.0
@@ -36,12 +39,11 @@ def two_moons(
 
     Source: Figure 1; the recipe is that of the authors' published code.
     """
-    if n < 2:
-        raise ValueError(f"n must be >= 2, got {n}")
-    if not math.isfinite(delta) or not math.isfinite(rotation):
-        raise ValueError(f"delta and rotation must be finite, got {delta} and {rotation}")
-    if noise < 0:
-        raise ValueError(f"noise must be >= 0, got {noise}")
+    (seed,) = check_seeds([seed])
+    guards.count("n", n, least=2)
+    guards.number("noise", noise, least=0.0)
+    for name, value in {"delta": delta, "rotation": rotation}.items():
+        guards.number(name, value)
     moons, moon = make_moons(n, noise=noise, random_state=seed)
     a, b, y = moons[:, 0] - 0.5, moons[:, 1], 2.0 * moon - 1
     b = b - 0.3 * y

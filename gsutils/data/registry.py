@@ -28,6 +28,7 @@ class Cifar(NamedTuple):
     records: dict[str, int]  # binary file -> number of records
     labels: dict[str, int]  # label byte of a record -> number of classes
     names: tuple[str, ...]  # text files with the names of the classes
+    classes: tuple[str, ...]  # the finest classes, in the order of their labels; (): alphabetical
 
     @property
     def record_bytes(self) -> int:
@@ -72,6 +73,18 @@ CIFAR = {
         | {"test_batch.bin": 10_000},
         labels={"label": 10},
         names=("batches.meta.txt",),
+        classes=(
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ),
     ),
     "cifar100": Cifar(
         title="CIFAR-100",
@@ -84,6 +97,7 @@ CIFAR = {
         records={"train.bin": 50_000, "test.bin": 10_000},
         labels={"coarse label": 20, "fine label": 100},
         names=("coarse_label_names.txt", "fine_label_names.txt"),
+        classes=(),
     ),
 }
 

@@ -32,6 +32,9 @@ def parser(doc: str | None, **source: object) -> argparse.ArgumentParser:
         default=fetch.data_dir(),
         help="folder of all data sets (default: GSUTILS_DATA or the cache, here %(default)s)",
     )
+    result.add_argument(
+        "--recheck", action="store_true", help="read files again that were found right before"
+    )
     return result
 
 
@@ -46,7 +49,7 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(script: str, name: str, root: Path, get: Callable[[], Path]) -> int:
+def run(script: str, name: str, root: Path, get: Callable[[], Path], recheck: bool = False) -> int:
     """Get a data set and say where it is; return 0, or 1 after a message on what went wrong.
 
     Args:
@@ -54,8 +57,11 @@ def run(script: str, name: str, root: Path, get: Callable[[], Path]) -> int:
         name: of the data set, as `fetch` knows it.
         root: folder of all data sets.
         get: gets it, and returns its folder.
+        recheck: forget what was found of its files before.
     """
     try:
+        if recheck:
+            fetch.recheck(name, root=root)
         folder = get()
         print(f"{fetch.source_name(name, root=root)}: {folder}")
     except (fetch.CorruptData, fetch.DataUnavailable) as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gsutils import guards
 from gsutils.data import mnist
 from gsutils.seeding import stream
 
@@ -70,11 +71,10 @@ def ten_colours(
     Raises:
         ValueError: a number out of range.
     """
-    if not 0 <= agreement <= 1:
-        raise ValueError(f"agreement must be in [0, 1], got {agreement}")
+    guards.number("agreement", agreement, least=0.0, most=1.0)
     training, held_out = mnist.parts(source)
-    if train_size is not None and not 1 <= train_size <= len(training):
-        raise ValueError(f"train_size must be between 1 and {len(training)}, got {train_size}")
+    if train_size is not None:
+        guards.count("train_size", train_size, most=len(training))
     chosen = stream(seed, "training images").permutation(len(training))[:train_size]
 
     def coloured(digits: mnist.Digits, name: str, probability: float) -> Coloured:

@@ -23,6 +23,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import entr, expit, logit
 
+from gsutils import guards
 from gsutils.dual._flow import integrate
 from gsutils.dual._margins import NotConverged, curvature, margins, multiplier
 from gsutils.dual._primal import descent, primal_loss, primal_minimiser
@@ -122,10 +123,9 @@ def flow(
     s2 = effective(U, s2, kind, rank_deficient)
     alpha0 = check_alpha(alpha0, U, kind)
     t = np.atleast_1d(np.asarray(t, float))
-    if t.ndim != 1 or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
+    if t.ndim != 1 or not len(t) or not np.isfinite(t).all() or t[0] < 0 or (np.diff(t) < 0).any():
         raise ValueError(f"t must be finite times >= 0 in ascending order, got {t}")
-    if not 0 < eta < np.inf:
-        raise ValueError(f"eta must be a finite number > 0, got {eta}")
+    guards.number("eta", eta, above=0.0)
     K = np.eye(len(U)) / lam if _decouples(kind, rank_deficient) else (U * (s2 / lam)) @ U.T
     if kind == "taylor":
         return np.exp(integrate(np.log(alpha0), K + np.eye(len(U)), t * eta, taylor=True))
@@ -165,14 +165,28 @@ def response_at(
     .. math:: z = \frac1\lambda S^2 U^T \alpha \quad\text{(Eq. 11)}, \qquad
         z = \frac1\lambda U^T \alpha \quad\text{("sd")}.
 
-    A feature without strength has no response.
+    A feature without strength has no response. The rounding of alpha is multiplied by
+    :math:`s^2/\lambda`: ``margins(U, s2, lam) @ U`` is the response at the optimum to all digits.
 
     Raises:
         ValueError: an argument out of range.
+
+    Warns:
+        RuntimeWarning: rounding of alpha may be above 1e-4 of the largest response.
     """
     U, s2, lam = check_one(U, s2, lam, kind)
     alpha = check_alpha(alpha, U, kind)
-    return (alpha @ U) * (effective(U, s2, kind, "project") / lam)
+    strengths = effective(U, s2, kind, "project") / lam
+    z = (alpha @ U) * strengths
+    rounding = np.finfo(float).eps * ((np.abs(alpha) @ np.abs(U)) * strengths).max(-1)
+    if (rounding > 1e-4 * np.abs(z).max(-1)).any():
+        warnings.warn(
+            f"rounding of alpha moves these responses by up to {np.max(rounding):.1g}, as s2 / lam "
+            "is large; at the optimum margins(U, s2, lam, kind) @ U has all digits",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return z
 
 
 def dual_objective(

@@ -7,10 +7,12 @@ stationarity, in :math:`u = B w`, of the strictly convex
 .. math:: P(w) = \sum_i \varphi(u_i) + \tfrac12 \|w\|^2, \qquad \varphi'(u) = -\alpha(u),
 
 which Newton's method with a line search minimises. Margins have the full range of a float where
-:math:`\alpha` would round to 0, 1/2 or 1.
+:math:`\alpha` would round to 0, 1/2 or 1. Where the normal equations of its step lose too many
+digits, :func:`_careful` takes over.
 """
 
 import numpy as np
+from scipy.linalg import qr, solve_triangular
 from scipy.special import expit, wrightomega
 
 from gsutils.dual.problem import Array, check_kind, check_problem, effective
@@ -88,16 +90,64 @@ def _solve(B: Array, kind: str) -> Array:
         least[active] = np.minimum(least[active], error)
         going = (worse[active] < 2) & (error > 0)
         if not going.any():
-            return best
+            break
         active, now, u = active[going], now[going], u[going]
         matrices, gradient = matrices[going], gradient[going]
-        direction = -_newton(matrices, curvature(u, kind), gradient)
+        try:
+            direction = -_newton(matrices, curvature(u, kind), gradient)
+        except np.linalg.LinAlgError:  # singular to rounding
+            break
         length = _line_search(matrices, now, u, direction, gradient, kind)
         w[active] = now + length[:, None] * direction
-    if least.max() <= RESIDUAL:
+    for row in (least > RESIDUAL).nonzero()[0]:
+        best[row] = _careful(B[row], kind)
+    return best
+
+
+def _careful(B: Array, kind: str) -> Array:
+    r"""Return the minimiser w (r,) for one matrix B (n, r) where :func:`_solve` fails.
+
+    Each step is the least-squares solution of :math:`[V^{1/2} B; I]\, d = [V^{-1/2}\alpha; -w]`,
+    by a QR decomposition with sorted rows and pivoted columns, which stands rows and columns of any
+    size. From zero a margin grows by about one a step, so that none is overshot.
+
+    Raises:
+        NotConverged: the residual exceeds :data:`RESIDUAL` of the largest summand.
+    """
+    r = B.shape[1]
+    w, least = np.zeros(r), np.inf
+    best, worse = w, 0
+    for _ in range(MAX_STEPS):
+        u = B @ w
+        alpha = multiplier(u, kind)
+        gradient = w - B.T @ alpha
+        error = float(_residual(B[None], gradient[None], alpha[None])[0])
+        if error < least:
+            best, least, worse = w, error, 0
+        elif least <= RESIDUAL:
+            worse += 1
+        if worse == 2 or error == 0:
+            break
+        # alpha / sqrt(v), which does not underflow before sqrt(alpha) does
+        pull = np.sqrt(alpha * (1 + alpha)) if kind == "taylor" else np.exp(-u / 2)
+        weighted = np.sqrt(curvature(u, kind))[:, None] * B
+        system, right = np.vstack([weighted, np.eye(r)]), np.concatenate([pull, -w])
+        order = np.argsort(-np.abs(system).max(1))
+        Q, R, columns = qr(system[order], mode="economic", pivoting=True)
+        direction = np.empty(r)
+        direction[columns] = solve_triangular(R, Q.T @ right[order])
+        slope = float(gradient @ direction)
+        start, length = float(_value(w[None], u[None], kind)[0]), 1.0
+        while length > 1e-15 and -slope > 1e-14 * start:
+            trial = w + length * direction
+            if _value(trial[None], (B @ trial)[None], kind)[0] <= start + 1e-4 * length * slope:
+                break
+            length /= 2
+        w = w + length * direction
+    if least <= RESIDUAL:
         return best
     raise NotConverged(
-        f"after {MAX_STEPS} Newton steps the residual of the fixed point is {least.max():.1e} of "
+        f"after {MAX_STEPS} Newton steps the residual of the fixed point is {least:.1e} of "
         f"its largest summand, {RESIDUAL:.0e} is asked for; rescale the strengths or raise lam"
     )
 
@@ -121,8 +171,10 @@ def _residual(B: Array, gradient: Array, alpha: Array) -> Array:
     size = np.abs(B)
     largest = (size * (size * alpha[..., None]).max(1, keepdims=True)).max(2)
     residual = np.abs(_apply(B, gradient))
-    with np.errstate(over="ignore"):  # an overshooting step may leave nothing but tiny summands
-        return np.divide(residual, largest, out=np.zeros_like(residual), where=largest > 0).max(1)
+    # An overshooting step may leave no summand that does not underflow: it solves nothing.
+    nothing = np.where(residual > 0, np.inf, 0.0)
+    with np.errstate(over="ignore"):
+        return np.divide(residual, largest, out=nothing, where=largest > 0).max(1)
 
 
 def _newton(B: Array, v: Array, gradient: Array) -> Array:

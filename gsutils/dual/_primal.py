@@ -3,8 +3,9 @@
 import numpy as np
 from scipy.special import expit
 
+from gsutils import guards
 from gsutils.dual._margins import NotConverged, margins, multiplier
-from gsutils.dual.problem import Array, check_lam, effective
+from gsutils.dual.problem import Array, check_lam, effective, real
 
 
 def primal_loss(
@@ -83,10 +84,8 @@ def descent(
         NotConverged: an iterate is not finite.
     """
     Phi, y, lam = _check_model(Phi, y, lam, kind)
-    if not 0 < lr < np.inf:
-        raise ValueError(f"lr must be a finite number > 0, got {lr}")
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps}")
+    guards.number("lr", lr, above=0.0)
+    guards.count("steps", steps)
     thetas = np.empty((steps + 1, Phi.shape[1]))
     thetas[0] = 0 if theta0 is None else _check_theta(theta0, Phi)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -101,11 +100,13 @@ def descent(
 
 
 def _check_model(Phi: Array, y: Array, lam: float, kind: str) -> tuple[Array, Array, float]:
-    Phi, y = np.asarray(Phi, float), np.asarray(y, float)
+    Phi, y = real(Phi, "Phi"), real(y, "y")
     if kind not in ("exact", "sd"):
         raise ValueError(f"kind must be 'exact' or 'sd', got {kind!r}; Eq. 10 has no primal")
     if Phi.ndim != 2 or y.shape != Phi.shape[:1]:
         raise ValueError(f"Phi must be (n, m) and y (n,), got {Phi.shape} and {y.shape}")
+    if 0 in Phi.shape:
+        raise ValueError(f"Phi must have at least one row and one column, got {Phi.shape}")
     if not np.isfinite(Phi).all():
         raise ValueError("Phi must be finite, it holds nan or inf")
     wrong = y[np.abs(y) != 1]
@@ -118,4 +119,6 @@ def _check_theta(theta: Array, Phi: Array) -> Array:
     theta = np.asarray(theta, float)
     if theta.ndim < 1 or theta.shape[-1] != Phi.shape[1]:
         raise ValueError(f"theta must be (..., {Phi.shape[1]}), got {theta.shape}")
+    if not np.isfinite(theta).all():
+        raise ValueError("theta must be finite, it holds nan or inf")
     return theta

@@ -4,7 +4,16 @@ import numpy as np
 
 KINDS = ("exact", "taylor", "sd")
 RANK_DEFICIENT = ("raise", "project")
+LARGEST_RATIO = 1e150
 Array = np.ndarray
+
+
+def real(values: object, name: str) -> Array:
+    """Return an array as float64, or raise a ValueError where that would lose something."""
+    found = np.asarray(values)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"{name} must hold real numbers, got {found.dtype}")
+    return np.asarray(found, float)
 
 
 def effective(U: Array, s2: Array, kind: str, rank_deficient: str) -> Array:
@@ -44,15 +53,17 @@ def check_orthonormal(U: Array) -> None:
 
 def check_s2(s2: float | Array) -> Array:
     """Return squared strengths as float64, or raise a ValueError that names those out of range."""
-    s2 = np.asarray(s2, float)
+    s2 = real(s2, "s2")
     if not ((s2 >= 0) & (s2 < np.inf)).all():
-        raise ValueError(f"squared strengths must be finite and >= 0, got {s2}; pass s**2, not s")
+        raise ValueError(
+            f"s2, the squared strengths, must be finite and >= 0, got {s2}; pass s**2, not s"
+        )
     return s2
 
 
 def check_lam(lam: float | Array) -> Array:
     """Return λ as float64, or raise a ValueError unless it is finite and > 0."""
-    lam = np.asarray(lam, float)
+    lam = real(lam, "lam")
     if not ((lam > 0) & (lam < np.inf)).all():
         raise ValueError(f"lam must be finite and > 0, got {lam}; without it no optimum exists")
     return lam
@@ -60,7 +71,7 @@ def check_lam(lam: float | Array) -> Array:
 
 def check_problem(U: Array, s2: Array, lam: float | Array, kind: str) -> tuple[Array, Array, Array]:
     """Return U (..., n, r), s2 (..., r), lam (...) as float64, or say what is wrong with them."""
-    U, s2, lam = (np.asarray(value, float) for value in (U, s2, lam))
+    U, s2, lam = real(U, "U"), real(s2, "s2"), real(lam, "lam")
     check_kind(kind)
     if U.ndim < 2 or s2.ndim < 1 or s2.shape[-1] != U.shape[-1] or 0 in U.shape[-2:]:
         raise ValueError(
@@ -72,6 +83,14 @@ def check_problem(U: Array, s2: Array, lam: float | Array, kind: str) -> tuple[A
         raise ValueError(f"U must have at most as many columns as rows, got {U.shape}")
     check_orthonormal(U)
     s2, lam = check_s2(s2), check_lam(lam)
+    largest = s2.max(-1) if kind != "sd" else 1.0
+    with np.errstate(over="ignore"):
+        ratio = np.max(np.true_divide(largest, lam), initial=0)
+    if ratio > LARGEST_RATIO:
+        raise ValueError(
+            f"s2 / lam must be at most {LARGEST_RATIO:.0e}, got {ratio:.3g} from lam = {lam}: "
+            "products with it leave the range of a float; raise lam or lower the strengths"
+        )
     if kind == "taylor" and r < n:
         raise ValueError(
             f"kind='taylor' (Eq. 10) needs a square U, got {U.shape}: U (S^2 + lam I) U^T adds the "
@@ -93,7 +112,7 @@ def check_one(U: Array, s2: Array, lam: float, kind: str) -> tuple[Array, Array,
 
 def check_alpha(alpha: Array, U: Array, kind: str) -> Array:
     """Return α as an array, (..., n), refused where it does not fit U or leaves its range."""
-    alpha = np.asarray(alpha, float)
+    alpha = real(alpha, "alpha")
     if alpha.ndim < 1 or alpha.shape[-1] != U.shape[-2]:
         raise ValueError(f"alpha must be (..., {U.shape[-2]}), got {alpha.shape}")
     top = np.inf if kind == "taylor" else 1

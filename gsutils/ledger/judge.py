@@ -109,6 +109,8 @@ def difference(values: Sequence[float], number: Number) -> Difference:
     Raises:
         ValueError: fewer than two values.
     """
+    if not np.isfinite(values).all():
+        raise ValueError(f"values must be finite, got {list(values)}")
     n = len(values)
     if n < 2:
         raise ValueError(f"a difference needs the values of at least two seeds, got {n}")

@@ -16,10 +16,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from gsutils import losses
-from gsutils.methods.batch import Batch
+from gsutils import guards, losses
+from gsutils.methods.batch import Batch, group_means, shares
 
 State = dict[str, Tensor]
+Ranges = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,14 @@ class ERM:
 
     title: ClassVar[str] = "ERM"
     networks: ClassVar[int] = 1  # logits of several networks come stacked, (networks, ..., b)
+    ranges: ClassVar[Ranges] = {}  # of the fields, as guards.number takes them
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a negative coefficient."""
-        losses.check_lam(self.l2, "l2")
+        """Refuse a coefficient out of range."""
+        for name, limits in ({"l2": {"least": 0.0}} | self.ranges).items():
+            guards.number(name, getattr(self, name), **limits)
+        guards.count("switch", getattr(self, "switch", 0), least=0)
 
     def start(self, y: Tensor, groups: int = 1) -> State:
         """Return the state before training.
@@ -92,6 +96,7 @@ class SD(ERM):
     """
 
     title: ClassVar[str] = "SD"
+    ranges: ClassVar[Ranges] = {"lam_before": {"least": 0.0}, "factor": {"above": 0.0}}
     lam: float | tuple[float, float] | Tensor = 0.0
     gamma: float | tuple[float, float] = 0.0
     lam_before: float = 0.0
@@ -99,10 +104,15 @@ class SD(ERM):
     factor: float = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a negative coefficient."""
+        """Refuse a coefficient out of range."""
         super().__post_init__()
-        losses.check_lam(self.lam)
-        losses.check_lam(self.lam_before, "lam_before")
+        for name in ("lam", "gamma"):
+            value = getattr(self, name)
+            losses.check_lam(value, name, least=0.0 if name == "lam" else -guards.INFINITY)
+            if isinstance(value, Sequence) and len(value) != 2:
+                raise ValueError(
+                    f"{name} must be a number or a pair (class -1, class +1), got {value}"
+                )
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean loss and penalty."""
@@ -139,7 +149,7 @@ class ClassSD(SD):
             raise ValueError("the penalty within classes is for two classes with labels -1/+1")
         lam = self.lam if step >= self.switch else self.lam_before
         value = batch.mean(batch.example_losses(logits))
-        for share in _shares((batch.y > 0).long(), logits, 2):
+        for share in shares((batch.y > 0).long(), logits, 2):
             value = value + losses.spectral_decoupling(
                 logits, batch.y, lam, self.gamma, share, check=False
             )
@@ -166,6 +176,7 @@ class _Annealed(ERM):
         switch: the first step with that weight.
     """
 
+    ranges: ClassVar[Ranges] = {"weight": {"least": 0.0}}
     weight: float = 1.0
     switch: int = 0
 
@@ -186,11 +197,11 @@ class IRM(_Annealed):
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean risk and weighted mean penalty."""
-        shares = _shares(batch.group, logits)
+        members = shares(batch.group, logits)
         each = batch.example_losses(logits)
-        risk = torch.stack([(share * each).sum(-1) for share in shares])
+        risk = torch.stack([(share * each).sum(-1) for share in members])
         penalty = torch.stack(
-            [losses.irm_penalty(logits, batch.y, share, check=False) for share in shares]
+            [losses.irm_penalty(logits, batch.y, share, check=False) for share in members]
         )
         return risk.mean(0) + self.weight_at(step) * penalty.mean(0)
 
@@ -217,6 +228,7 @@ class GroupDRO(ERM):
     """
 
     title: ClassVar[str] = "group DRO"
+    ranges: ClassVar[Ranges] = {"eta": {"least": 0.0}}
     eta: float = 0.01
 
     def start(self, y: Tensor, groups: int = 1) -> State:
@@ -248,6 +260,9 @@ class LfF(ERM):
 
     title: ClassVar[str] = "LfF"
     networks: ClassVar[int] = 2
+    ranges: ClassVar[Ranges] = {
+        "q": {"above": 0.0, "most": 1.0}, "smoothing": {"least": 0.0, "below": 1.0},
+    }  # fmt: skip
     q: float = 0.7
     smoothing: float = 0.7
 
@@ -311,21 +326,6 @@ def objective(method: ERM, model: nn.Module, loss: Tensor, step: int) -> Tensor:
     if method.l2:
         loss = loss + method.l2 * _squared_weights(model, loss.shape)
     return method.scale(step) * loss
-
-
-def group_means(values: Tensor, group: Tensor | None, groups: int | None = None) -> Tensor:
-    """Return the mean within each group, (..., groups); 0 for a group without an example."""
-    shares = _shares(group, values, groups)
-    return torch.stack([(share * values).sum(-1) for share in shares], -1)
-
-
-def _shares(group: Tensor | None, like: Tensor, groups: int | None = None) -> list[Tensor]:
-    """Return, for each group, the weights (..., b) that make a sum the group's mean."""
-    if group is None:
-        raise ValueError("this method needs the group or environment of every example, got none")
-    count = int(group.max()) + 1 if groups is None else groups
-    members = [(group == g).to(like.dtype) for g in range(count)]
-    return [member / member.sum(-1, keepdim=True).clamp(min=1) for member in members]
 
 
 def _squared_weights(model: nn.Module, shape: torch.Size) -> Tensor:

@@ -107,3 +107,18 @@ def _check_weight(weight: Tensor) -> None:
             "weight must be >= 0 and sum to 1 over the examples, got sums from "
             f"{float(totals.min()):g} to {float(totals.max()):g}"
         )
+
+
+def group_means(values: Tensor, group: Tensor | None, groups: int | None = None) -> Tensor:
+    """Return the mean within each group, (..., groups); 0 for a group without an example."""
+    members = shares(group, values, groups)
+    return torch.stack([(share * values).sum(-1) for share in members], -1)
+
+
+def shares(group: Tensor | None, like: Tensor, groups: int | None = None) -> list[Tensor]:
+    """Return, for each group, the weights (..., b) that make a sum the group's mean."""
+    if group is None:
+        raise ValueError("this method needs the group or environment of every example, got none")
+    count = int(group.max()) + 1 if groups is None else groups
+    members = [(group == g).to(like.dtype) for g in range(count)]
+    return [member / member.sum(-1, keepdim=True).clamp(min=1) for member in members]

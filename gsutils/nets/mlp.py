@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gsutils import guards
 from gsutils.seeding import check_seeds, stream
 
 INITIALISATIONS = ("pytorch", "xavier")
@@ -60,6 +61,8 @@ class MLP(nn.Module):
         super().__init__()
         self.widths, self.seeds = tuple(widths), check_seeds(seeds)
         self.parameterisation, self.dropout = parameterisation, dropout
+        for width in self.widths:
+            guards.count("a width", width)
         if len(self.widths) < 2 or min(self.widths) < 1 or self.widths[-1] == 2:
             raise ValueError(
                 f"widths must be positive and end with 1 for two classes, got {self.widths}"
@@ -70,8 +73,7 @@ class MLP(nn.Module):
             )
         if init not in INITIALISATIONS:
             raise ValueError(f"init must be in {INITIALISATIONS}, got {init!r}")
-        if not 0 <= dropout < 1:
-            raise ValueError(f"dropout must be in [0, 1), got {dropout}")
+        guards.number("dropout", dropout, least=0.0, below=1.0)
         if batch_norm and parameterisation == "ntk":
             raise ValueError("batch_norm has no place in the NTK parameterisation (Eq. 1)")
 
@@ -189,6 +191,11 @@ class Pair(nn.Module):
 
     def __init__(self, biased: nn.Module, debiased: nn.Module) -> None:
         super().__init__()
+        one, other = ([tuple(p.shape) for p in net.parameters()] for net in (biased, debiased))
+        if one != other:
+            raise ValueError(
+                f"both networks must have parameters of the same shapes, got {one} and {other}"
+            )
         self.biased, self.debiased = biased, debiased
 
     def forward(self, *inputs: Tensor) -> Tensor:
@@ -206,6 +213,8 @@ class RunBatchNorm(nn.Module):
 
     def __init__(self, runs: int, width: int) -> None:
         super().__init__()
+        guards.count("runs", runs)
+        guards.count("width", width)
         self.scale = nn.Parameter(torch.ones(runs, width))
         self.shift = nn.Parameter(torch.zeros(runs, width))
         self.register_buffer("running_mean", torch.zeros(runs, width))

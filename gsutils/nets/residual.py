@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
+from gsutils import guards
 from gsutils.data.fetch import DataUnavailable
 from gsutils.seeding import check_seeds, stream
 
@@ -38,7 +39,7 @@ class SmallCNN(nn.Module):
     def __init__(self, side: int = 16, seed: int = 0, role: str = "weights") -> None:
         super().__init__()
         (seed,) = check_seeds([seed])
-        if side < 4 or side % 4:
+        if guards.count("side", side) % 4:
             raise ValueError(f"side must be a positive multiple of 4, got {side}")
         self.layers = nn.Sequential(
             skip_init(nn.Conv2d, 3, 8, 3, stride=2, padding=1),

@@ -56,7 +56,15 @@ def ntrf(model: nn.Module, X: Array, chunk_size: int | None = None) -> np.ndarra
     gradients = vmap(grad(logit), in_dims=(None, 0))
     Phi = np.empty((len(X), size))
     for start in range(0, len(X), chunk):
-        rows = gradients(parameters, X[start : start + chunk])
+        try:
+            rows = gradients(parameters, X[start : start + chunk])
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise ValueError(
+                f"{type(model).__name__} cannot be differentiated example by example with "
+                f"torch.func ({reason}); leave out what depends on data, such as .item() or a "
+                "branch, changes tensors in place, or is no differentiable operation"
+            ) from error
         flat = torch.cat([rows[name].flatten(1) for name in parameters], 1)
         Phi[start : start + chunk] = flat.detach().cpu()
     return Phi
@@ -109,6 +117,8 @@ def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
     inputs = torch.as_tensor(X).to(next(network.parameters()).device, torch.float64)
     if inputs.ndim < 2 or not len(inputs):
         raise ValueError(f"X must be (n, ...) with n >= 1, got {tuple(inputs.shape)}")
+    if not bool(inputs.isfinite().all()):
+        raise ValueError("X must be finite, it holds nan or inf")
     with torch.no_grad():
         shape = tuple(network(inputs[:1]).shape)
     if shape not in ((1,), (1, 1)):

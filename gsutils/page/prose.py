@@ -32,8 +32,10 @@ def glue(name: str, value: Value) -> None:
         value: a number or a text; NumPy and PyTorch scalars are turned into Python's.
 
     Raises:
-        ValueError: the value is neither a scalar nor a text, or is not finite.
+        ValueError: another name; or the value is neither a scalar nor a text, or not finite.
     """
+    if not re.fullmatch(r"[\w-]+", name, re.ASCII):
+        raise ValueError(f"a name must be of letters, digits, _ and -, got {name!r}")
     if not isinstance(value, str):
         if np.ndim(value):
             raise ValueError(f"glue takes one number or text, got shape {np.shape(value)}")
@@ -87,10 +89,17 @@ def yours(quoted: Mapping[str, str]) -> None:
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> "Markdown":
-    """Return a table to display: numbers right-aligned, the first column and words left-aligned."""
+    """Return a table to display: numbers right-aligned, the first column and words left-aligned.
+
+    Raises:
+        ValueError: a row has not as many cells as the header.
+    """
     from IPython.display import Markdown
 
     cells = [[str(cell) for cell in row] for row in rows]
+    for row in cells:
+        if len(row) != len(header):
+            raise ValueError(f"a row must have {len(header)} cells, as {list(header)}, got {row}")
     columns = list(zip(*cells))[1:] or [()] * (len(header) - 1)
     lines = [header, [":--", *("--:" if _numbers(column) else ":--" for column in columns)], *cells]
     text = "\n".join("| " + " | ".join(line) + " |" for line in lines)

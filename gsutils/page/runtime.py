@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import torch
 
+from gsutils.runs.entry import chosen_size
+
 _DEVICE = re.compile(r"^Device: (CPU|GPU), (.+?)\. Expected time", flags=re.MULTILINE)
 _SIZE = re.compile(r"^Size: (\w+)\.", flags=re.MULTILINE)
 
@@ -58,7 +60,7 @@ def runtime_text(
         size: the size in force; None reads `GSUTILS_SIZE`.
     """
     device = device or present_device()
-    size = size or os.environ.get("GSUTILS_SIZE") or "quick"
+    size = chosen_size(size)
     on_cpu = device.kind == "CPU"
     lines = [f"Device: {device}. Expected time: {cpu if on_cpu or not gpu else gpu}."]
     if wants_gpu and on_cpu:

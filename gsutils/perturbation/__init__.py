@@ -155,7 +155,7 @@ def coupling(delta: Value) -> Array:
 
 
 def coupled_response(
-    delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "taylor"
+    delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "exact"
 ) -> tuple[Array, Array]:
     r"""Return the responses (z1*, z2*) of two features coupled as in Eq. 15, each (...).
 
@@ -165,7 +165,7 @@ def coupled_response(
     return z1, z2
 
 
-def starvation(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "taylor") -> Array:
+def starvation(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "exact") -> Array:
     r"""Return :math:`dz_2^*/d(s_1^2)` for two features coupled as in Eq. 15.
 
     It is the total derivative: the fixed point moves with :math:`s_1^2`, while U, :math:`s_2^2`
@@ -182,7 +182,7 @@ def starvation(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "t
 
     Args:
         delta: δ in [-1, 1], (...).
-        s2: the pair :math:`(s_1^2, s_2^2)`, each >= 0 and (...).
+        s2: the pair :math:`(s_1^2, s_2^2)`, a tuple or (2,); each >= 0 and in a tuple (...).
         lam: λ > 0, (...).
         kind: "exact" (Eq. 9), "taylor" (Eq. 10), "lemma1" (Eq. 14, in which the uncoupled point
             depends on :math:`s_1^2` as well) or "sd" (Eq. 18: zero, as the strengths cancel).
@@ -200,7 +200,7 @@ def starvation(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "t
     return slope / np.asarray(lam, float)
 
 
-def elasticity(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "taylor") -> Array:
+def elasticity(delta: Value, s2: tuple[Value, Value], lam: Value, kind: str = "exact") -> Array:
     r"""Return by how many per cent :math:`|z_2^*|` grows when :math:`s_1^2` grows by one per cent.
 
     .. math:: \frac{d\log|z_2^*|}{d\log s_1^2} = \frac{s_1^2}{z_2^*} \frac{dz_2^*}{d(s_1^2)}

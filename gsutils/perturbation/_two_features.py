@@ -95,8 +95,13 @@ def pair(
     """Return delta, s1^2/lam, s2^2/lam and lam, of one shape, or say what is wrong with them."""
     if kind not in KINDS:
         raise ValueError(f"kind must be in {KINDS}, got {kind!r}")
-    if len(s2) != 2:
-        raise ValueError(f"s2 must be a pair (s1^2, s2^2) of squared strengths, got {s2!r}")
+    of_array = isinstance(s2, np.ndarray) and s2.shape != (2,)
+    if of_array or not isinstance(s2, np.ndarray | tuple | list) or len(s2) != 2:
+        given = f"an array of shape {s2.shape}" if isinstance(s2, np.ndarray) else repr(s2)
+        raise ValueError(
+            f"s2 must be a pair (s1^2, s2^2) of squared strengths, got {given}; for many pairs "
+            "give a tuple of two arrays, such as (s2[:, 0], s2[:, 1])"
+        )
     strong, weak = (check_s2(value) for value in s2)
     if kind == "sd" and not (strong.all() and weak.all()):
         raise ValueError(

@@ -2,8 +2,8 @@ r"""The ledger: one JSON file per run, with everything needed to judge it and to
 
 A file is named after its entry, its size and a hash of its settings and seeds, and is written
 whole or not at all. It is held against the JSON schema ``run.schema.json`` on writing and on
-reading. What passes is safe to show: its texts are made of characters with which neither HTML nor
-a link nor a command can be written.
+reading, and against the SHA-256 of its content where it carries one. What passes is safe to show:
+its texts are made of characters with which neither HTML nor a link nor a command can be written.
 
 >>> run = Run(experiment="demo", size="quick", settings={"steps": 3}, seeds=[0, 1],
 ...           metrics={"erm": {"test accuracy": [0.25, 0.35]}}, selection="none",
@@ -15,11 +15,9 @@ a link nor a command can be written.
 
 import hashlib
 import json
-import os
 import platform
 import re
 import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
@@ -30,6 +28,8 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
+
+from gsutils.files import OutputUnavailable, atomic, explained
 
 SCHEMA = 1
 MOST_BYTES = 10_000_000
@@ -146,32 +146,24 @@ def save(run: Run, out: Path | None = None) -> Path:
         ValueError: the run does not keep to the schema.
         OSError: it cannot be written; the message names the folder and the way out.
     """
-    path = (Path(out) if out else folder()) / f"{run.name}.json"
     content = asdict(run)
     _validate(content)
-    text = json.dumps(content, allow_nan=False, indent=1, sort_keys=True)
     try:
+        content["sha256"] = _digest(content)
+        path = (Path(out) if out else folder()) / f"{run.name}.json"
+        text = json.dumps(content, allow_nan=False, indent=1, sort_keys=True)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"a record holds finite JSON values alone: {error}") from error
+    with explained(path, OutputUnavailable):
         write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
-    except OSError as error:
-        raise OSError(
-            f"no record can be written to {path.parent}: {error.strerror or error}. Make room "
-            "there, or name another folder with --out; what has finished is not run again"
-        ) from error
     return path
 
 
 def write(path: Path, text: str) -> None:
     """Write a text file whole or not at all; its folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic(path, OutputUnavailable) as part:
+        part.write_text(text, "utf-8")
 
 
 def label(text: str) -> str:
@@ -187,27 +179,43 @@ def read(path: Path) -> Run:
     """Read one run.
 
     Raises:
-        ValueError: the file is not JSON, not a run of this schema, or not the run that its name
-            says; or it comes from a newer gsutils.
+        ValueError: the file cannot be read, is not JSON, not a run of this schema, or not the run
+            that its name says; or it comes from a newer gsutils.
     """
     try:
         return _parsed(path)
     except ValueError as error:
         raise ValueError(f"{path} is not a run of the ledger: {error}") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def _parsed(path: Path) -> Run:
+    if path.exists() != path.is_file() or (path.is_symlink() and not path.exists()):
+        raise ValueError("it is no regular file")  # which might not end, or not be there
     if path.stat().st_size > MOST_BYTES:
         raise ValueError(f"it has more than {MOST_BYTES:,} bytes")
     try:
         content = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
         _validate(content)
+        digest = content.pop("sha256", None)
+        if digest is not None and digest != _digest(content):
+            raise ValueError(
+                "its SHA-256 is another: it was changed after it was written; take it from git "
+                f"again, or run it again: {content['command']}"
+            )
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     run = Run(**content)
     if run.name != path.stem:
         raise ValueError(f"its settings and seeds belong to a file called {run.name}.json")
     return run
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the SHA-256 of a record's content, however its file is laid out."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _refuse_constant(name: str) -> None:
@@ -249,8 +257,10 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
     """Return the stored runs of an entry in one size, by name; none is an empty list.
 
     Raises:
-        ValueError: one of them cannot be read, see :func:`read`.
+        ValueError: one of them cannot be read, see :func:`read`, or no entry is called so.
     """
+    if not re.fullmatch(r"[\w.-]+", experiment, re.ASCII):
+        raise ValueError(f"experiment must be the name of an entry, got {experiment!r}")
     files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
     return [read(path) for path in files]
 
@@ -296,9 +306,9 @@ def joined(parts: Sequence[Run]) -> Run:
 def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:
     """Return all stored runs, by name, and file -> reason of those that cannot be read."""
     runs, refused = [], {}
-    for path in sorted(Path(source or folder()).glob("*.json")):
+    for path in sorted(Path(source or folder()).glob("[!.]*.json")):
         try:
             runs.append(_parsed(path))
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             refused[ascii(path.name)[1:-1]] = str(error)
     return runs, refused

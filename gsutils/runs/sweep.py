@@ -38,7 +38,7 @@ from filelock import FileLock, Timeout
 from joblib import Parallel, delayed
 
 import gsutils
-from gsutils.files import CheckpointsUnavailable, explained
+from gsutils.files import CheckpointsUnavailable, atomic, explained
 from gsutils.progress import track
 from gsutils.runs import records
 from gsutils.runs.jobs import Job, Outcome, merged
@@ -149,7 +149,7 @@ def _work(
     number: int, function: Callable[[Job], Outcome], job: Job, threads: int, home: int
 ) -> tuple[int, Finished]:
     """Do a job, or take over what it found earlier; ``home`` is the process that asked."""
-    finished = _read(job.file(FINISHED))
+    finished = _read(job)
     if finished is None:
         torch.set_num_threads(threads)  # sums depend on it
         start = perf_counter() - _spent_earlier(job.folder)
@@ -158,14 +158,15 @@ def _work(
         records.check_metrics(outcome.metrics, job.seeds)
         finished = Finished(outcome, perf_counter() - start, device_name(job.device))
         if job.folder:
-            with explained(job.folder, CheckpointsUnavailable):
-                records.write(job.folder / FINISHED, json.dumps(asdict(finished)))
+            body = json.dumps(asdict(finished), allow_nan=False)
+            with atomic(job.folder / FINISHED, CheckpointsUnavailable) as part:
+                part.write_text(f"{_digest(body)}\n{body}", "utf-8")
     return number, finished
 
 
 def is_finished(job: Job) -> bool:
     """Return whether a job's outcome is kept, so that it would not be run again."""
-    return _read(job.file(FINISHED)) is not None
+    return _read(job) is not None
 
 
 def _fitting(function: Callable[[Job], Outcome], job: Job) -> Outcome:
@@ -199,15 +200,25 @@ def _within(job: Job, seeds: Sequence[int]) -> Path | None:
     return folder
 
 
-def _read(path: Path | None) -> Finished | None:
-    """Return a finished job, or None where there is none or its file is damaged."""
-    if path is None or not path.exists():
+def _read(job: Job) -> Finished | None:
+    """Return a finished job, or None where there is none or its file is not as it was written."""
+    path = job.file(FINISHED)
+    if path is None or not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text("utf-8"))
-        return Finished(**found | {"outcome": Outcome(**found["outcome"])})
-    except (KeyError, TypeError, ValueError):
+        digest, _, body = path.read_text("utf-8").partition("\n")
+        if digest != _digest(body):
+            return None
+        found = json.loads(body)
+        finished = Finished(**found | {"outcome": Outcome(**found["outcome"])})
+        records.check_metrics(finished.outcome.metrics, job.seeds)
+        return finished
+    except (AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
         return None
+
+
+def _digest(text: str) -> str:
+    return f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _spent_earlier(folder: Path | None) -> float:
@@ -217,10 +228,14 @@ def _spent_earlier(folder: Path | None) -> float:
     with explained(folder, CheckpointsUnavailable):
         folder.mkdir(parents=True, exist_ok=True)
         begun, spent = folder / BEGUN, 0.0
-        if begun.exists():
+        if begun.is_file():
             last = max(path.stat().st_mtime for path in folder.iterdir())
-            spent = float(begun.read_text() or 0) + last - begun.stat().st_mtime
-        records.write(begun, str(spent))
+            with suppress(ValueError):  # damaged: the time of earlier attempts is lost
+                earlier = float(begun.read_text("ascii", errors="replace") or 0)
+                if 0 <= earlier < float("inf"):
+                    spent = earlier + last - begun.stat().st_mtime
+        with atomic(begun, CheckpointsUnavailable) as part:
+            part.write_text(str(spent))
     return spent
 
 

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gsutils import methods
+from gsutils import guards, methods
 from gsutils.train.devices import check_precision, threads
 from gsutils.train.loop import History, minimise
 
@@ -47,6 +47,7 @@ def chunks(X: Tensor, size: int = 1000) -> list[Chunk]:
         X: (n, d) or (runs, n, d).
         size: rows at a time.
     """
+    guards.count("size", size)
     cut = []
     for part in X.split(size, -2):
         columns = part.reshape(-1, part.shape[-1]).any(0).nonzero()[:, 0]

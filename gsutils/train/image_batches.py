@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from gsutils import guards
 from gsutils.data.faces import Faces
 from gsutils.seeding import stream
 from gsutils.train.distributed import gathered, share, world
@@ -35,8 +36,7 @@ class Order:
     """
 
     def __init__(self, group: Tensor, batch: int, seed: int, balanced: bool = False) -> None:
-        if not 1 <= batch <= len(group):
-            raise ValueError(f"batch must be in 1..{len(group)}, got {batch}")
+        guards.count("batch", batch, most=len(group))
         self.n, self.batch, self.seed = len(group), batch, seed
         sizes = np.bincount(group.numpy())
         self.weights = 1 / (len(sizes) * sizes[group.numpy()]) if balanced else None

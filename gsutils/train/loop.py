@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gsutils import guards
 from gsutils.progress import track
 from gsutils.train import checkpoints
 
@@ -84,8 +85,7 @@ def minimise(
         ValueError: an argument out of range, or a checkpoint of another training.
         TrainingDiverged: a loss is not finite.
     """
-    if steps < 1:
-        raise ValueError(f"steps must be >= 1, got {steps}")
+    guards.count("steps", steps)
     if {p for group in optimizer.param_groups for p in group["params"]}.isdisjoint(
         model.parameters()
     ):

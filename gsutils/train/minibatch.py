@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gsutils import methods
+from gsutils import guards, methods
 from gsutils.seeding import stream
 from gsutils.train.devices import check_precision
 from gsutils.train.loop import History, minimise
@@ -72,13 +72,9 @@ class Epochs:
             )
         if self.y.shape != self.X.shape[:1]:
             raise ValueError(f"y must be ({len(self.X)},), got {tuple(self.y.shape)}")
-        if not 1 <= self.batch <= len(self.X):
-            raise ValueError(f"batch must be in 1..{len(self.X)}, got {self.batch}")
-        if not 0 <= self.pad < side:
-            raise ValueError(f"pad must be in 0..{side - 1}, got {self.pad}")
-        self._side = side if self.crop is None else self.crop
-        if not 1 <= self._side <= side:
-            raise ValueError(f"crop must be in 1..{side}, got {self.crop}")
+        guards.count("batch", self.batch, most=len(self.X))
+        guards.count("pad", self.pad, least=0, most=side - 1)
+        self._side = side if self.crop is None else guards.count("crop", self.crop, most=side)
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -175,8 +171,13 @@ def fit_images(
         TrainingDiverged: the loss is not finite.
     """
     check_precision(precision)
-    if epochs < 1 or not 0 < warmup < 1:
-        raise ValueError(f"epochs must be >= 1 and warmup in (0, 1), got {epochs} and {warmup}")
+    guards.count("epochs", epochs)
+    guards.number("warmup", warmup, above=0.0, below=1.0)
+    guards.number("lr", lr, above=0.0)
+    guards.number("momentum", momentum, least=0.0, below=1.0)
+    guards.number("weight_decay", weight_decay, least=0.0)
+    if record_every is not None:
+        guards.count("record_every", record_every)
     steps = epochs * len(data)
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]

@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gsutils import guards
+
 PerRun = float | Tensor
 
 
@@ -68,6 +70,7 @@ class SGD(_Optimizer):
         momentum: float = 0.0,
         weight_decay: PerRun = 0.0,
     ) -> None:
+        guards.number("momentum", momentum, least=0.0, below=1.0)
         super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay)
 
     def _update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:
@@ -101,6 +104,9 @@ class Adam(_Optimizer):
         betas: tuple[float, float] = (0.9, 0.999),
         eps: float = 1e-8,
     ) -> None:
+        for beta in betas:
+            guards.number("betas", beta, least=0.0, below=1.0)
+        guards.number("eps", eps, least=0.0)
         super().__init__(parameters, lr=lr, weight_decay=weight_decay, betas=betas, eps=eps)
 
     def _update(self, p: Tensor, g: Tensor, state: dict[str, Any], group: dict[str, Any]) -> None:

@@ -1,24 +1,4 @@
-r"""Loss functions and penalties of logits and labels, one value per run.
-
-Logits have shape (..., n): a leading axis, where there is one, counts runs. Labels are -1/+1;
-with K classes they are 0..K-1, int64, and logits (..., n, K). All losses are **means** over the
-n examples. The paper writes sums; both have the same minimiser for the same ``lam`` when the
-penalty is a mean as well (Eq. 17 divided by n).
-
-Shapes are always checked. ``check=False`` leaves out the look at the values of labels and λ, for
-those that have been looked at: a :class:`gsutils.methods.Batch` does so once.
-
->>> import torch
->>> logits, y = torch.tensor([2.0, -1.0]), torch.tensor([1.0, -1.0])
->>> round(float(logistic(logits, y)), 4)
-0.2201
->>> float(spectral_decoupling(logits, y, lam=0.1))
-0.125
->>> sign_change(lam=0.1, gamma=0.0)  # with γ = 0 the penalty moves no decision
-0.5
->>> round(sign_change(lam=(0.235, 1.34), gamma=(0.44, 2.5)), 3)
-0.093
-"""
+"""Losses and penalties as functions of logits and labels: see :mod:`gsutils.losses`."""
 
 from collections.abc import Sequence
 
@@ -26,7 +6,15 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid, softplus
 
-PerClass = float | Tensor | Sequence[float]
+from gsutils.losses._checks import (
+    FAR,
+    PerClass,
+    check_classes,
+    check_labels,
+    check_lam,
+    check_weight,
+    misshapen,
+)
 
 
 def logistic(logits: Tensor, y: Tensor) -> Tensor:
@@ -90,6 +78,8 @@ def spectral_decoupling(
     check_labels(logits, y, check)
     if check:
         check_lam(lam)
+        check_lam(gamma, "gamma", least=-FAR)
+        check_weight(logits, weight)
     lam, gamma = (_per_example(v, logits, y, n) for v, n in ((lam, "lam"), (gamma, "gamma")))
     return mean(lam * (logits - gamma).square(), weight) / 2
 
@@ -107,7 +97,9 @@ def cross_entropy(logits: Tensor, y: Tensor) -> Tensor:
     Raises:
         ValueError: shapes that do not match, or a class out of range.
     """
-    return example_losses(logits, y.long()).mean(-1)
+    if y.dtype != torch.int64:
+        check_classes(y, logits.shape[-1])
+    return example_losses(logits, y).mean(-1)
 
 
 def spectral_decoupling_softmax(logits: Tensor, lam: float, y: Tensor | None = None) -> Tensor:
@@ -128,6 +120,9 @@ def spectral_decoupling_softmax(logits: Tensor, lam: float, y: Tensor | None = N
     """
     check_lam(lam)
     if y is not None:
+        if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+            raise ValueError(misshapen(logits[..., 0], y))
+        check_classes(y, logits.shape[-1])
         logits = logits.gather(-1, y.expand(logits.shape[:-1])[..., None])
     return lam / 2 * logits.square().sum(-1).mean(-1)
 
@@ -147,11 +142,13 @@ def example_losses(logits: Tensor, y: Tensor, check: bool = True) -> Tensor:
         check_labels(logits, y, check)
         return softplus(-y * logits)
     classes = logits.shape[-1]
-    if y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
-        raise ValueError(
-            f"y must have the shape {tuple(logits.shape[:-1])} or {tuple(logits.shape[-2:-1])}, "
-            f"got {tuple(y.shape)}"
-        )
+    if logits.ndim < 2 or y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
+        if logits.ndim < 2 or y.shape == logits.shape:
+            raise ValueError(
+                f"int64 labels are classes, (n,), of logits (n, K), got {tuple(y.shape)} and "
+                f"{tuple(logits.shape)}; use y.argmax(-1) for one-hot labels, y.float() for -1/+1"
+            )
+        raise ValueError(misshapen(logits[..., 0], y))
     if check and not torch.compiler.is_compiling():
         check_classes(y, classes)
     chosen = y.expand(logits.shape[:-1])[..., None]
@@ -221,50 +218,11 @@ def irm_penalty(
     Source: Arjovsky et al. 2019, IRMv1.
     """
     check_labels(logits, y, check)
+    if check:
+        check_weight(logits, weight)
     margins = y * logits
     slopes = -margins * torch.sigmoid(-margins)
     return mean(slopes, weight).square()
-
-
-def check_labels(logits: Tensor, y: Tensor, values: bool = True) -> None:
-    """Raise a ValueError unless ``y`` has a shape that goes with ``logits``, and holds -1/+1.
-
-    Args:
-        logits: (..., n).
-        y: labels, (n,) or (..., n).
-        values: look at what ``y`` holds, which waits for a GPU.
-    """
-    if torch.compiler.is_compiling():
-        return
-    if y.shape not in (logits.shape, logits.shape[-1:]):
-        raise ValueError(
-            f"y must have the shape of logits, {tuple(logits.shape)}, or of their last axis, "
-            f"got {tuple(y.shape)}"
-        )
-    if not values:
-        return
-    right = (y == 1) | (y == -1)
-    if y.dtype == torch.bool or not bool(right.all()):
-        wrong = sorted(set((y if y.dtype == torch.bool else y[~right]).flatten().tolist()))[:3]
-        raise ValueError(f"labels must be -1 or +1, got {wrong}; for labels 0/1 use 2 * y - 1")
-
-
-def check_classes(y: Tensor, classes: int) -> None:
-    """Raise a ValueError unless ``y`` lies in 0..classes - 1."""
-    least, most = (int(value) for value in y.aminmax())
-    if not 0 <= least <= most < classes:
-        raise ValueError(f"classes must be 0..{classes - 1}, got {least}..{most}")
-
-
-def check_lam(lam: PerClass, name: str = "lam") -> None:
-    """Raise a ValueError unless ``lam``, a number or several, is finite and >= 0."""
-    if isinstance(lam, Tensor):
-        if torch.compiler.is_compiling():
-            return
-        lam = lam.flatten().tolist()
-    for one in lam if isinstance(lam, Sequence) else (lam,):
-        if not 0 <= one < float("inf"):
-            raise ValueError(f"{name} must be a finite number >= 0, got {one}")
 
 
 def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tensor | float:
@@ -307,6 +265,8 @@ def sign_change(lam: PerClass, gamma: PerClass) -> float:
         ValueError: z decreases with p at its zero: γ of the class -1 is so far above that of the
             class +1 that the decision is turned round.
     """
+    check_lam(lam)
+    check_lam(gamma, "gamma", least=-FAR)
     (below, above), (low, high) = _pair(lam), _pair(gamma)
     denominator = 1 + above * high - below * low
     if denominator <= 0:
@@ -318,5 +278,7 @@ def sign_change(lam: PerClass, gamma: PerClass) -> float:
 
 
 def _pair(value: PerClass) -> tuple[float, float]:
+    if isinstance(value, Sequence) and len(value) != 2:
+        raise ValueError(f"a pair (class -1, class +1) or a number was asked for, got {value}")
     below, above = value if isinstance(value, Sequence) else (value, value)
     return float(below), float(above)
