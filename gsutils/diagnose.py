@@ -134,16 +134,11 @@ def outputs(model: Model, data: Iterable[Any], group: Grouping | None = None) ->
     Raises:
         ValueError: a batch that is no pair, an output that is no logits, labels that do not match.
     """
-    kind, device = torch.float32, torch.device("cpu")
-    if isinstance(model, nn.Module):
-        for p in model.parameters():
-            kind, device = p.dtype, p.device
-            break
+    like = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     logits, labels, groups = [], [], []
     with evaluating(model), torch.no_grad():
         for batch in batches(data):
-            X, y = (torch.as_tensor(part).to(device) for part in batch[:2])
-            X = X.to(kind) if X.is_floating_point() else X
+            X, y = _placed(batch, like)
             answer, y = _checked(model(X), y)
             logits.append(answer.double().cpu())
             labels.append(y.cpu())
@@ -237,7 +232,7 @@ def margins(
     """
     if np.ndim(eps) == 0:
         raise ValueError(f"eps must be radii in a list, got {eps!r}: write [{eps!r}]")
-    device = next(model.parameters()).device if isinstance(model, nn.Module) else "cpu"
+    like = next(model.parameters(), None) if isinstance(model, nn.Module) else None
     found = []
 
     def logits(X: Tensor) -> Tensor:
@@ -245,9 +240,9 @@ def margins(
         return answer[:, 0] if answer.ndim == 2 and answer.shape[1] == 1 else answer
 
     with evaluating(model):
-        for X, y, *_ in batches(data):
-            X = torch.as_tensor(X).to(device)
-            _, y = _checked(model(X).detach(), torch.as_tensor(y).to(device))
+        for batch in batches(data):
+            X, y = _placed(batch, like)
+            _, y = _checked(model(X).detach(), y)
             y = y.to(X) if y.is_floating_point() else y
             found.append(attack.margins(logits, X, y, eps, norm, **options).cpu())
     return torch.cat(found).double().numpy()
@@ -290,6 +285,14 @@ def batches(data: Iterable[Any]) -> Iterator[Sequence[Any]]:
                 "write a generator: ((b['x'], b['y']) for b in loader)"
             )
         yield batch
+
+
+def _placed(batch: Sequence[Any], like: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return inputs and labels where the model is, inputs in its type if they are no integers."""
+    X, y = (torch.as_tensor(part) for part in batch[:2])
+    if like is None:
+        return X, y
+    return X.to(like if X.is_floating_point() else like.device), y.to(like.device)
 
 
 def _checked(logits: Any, y: Tensor) -> tuple[Tensor, Tensor]:

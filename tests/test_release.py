@@ -62,6 +62,7 @@ def test_a_tag_of_another_version_is_refused(tree, tag):
         ("CITATION.cff", f"version: {TAG[1:]}", "version: 0.0.1", "version in CITATION.cff"),
         ("CITATION.cff", "date-released: 2", "date-released: x2", "must be a date"),
         ("CITATION.cff", "com/a/b", "com/a/c", "make notebooks"),
+        ("pyproject.toml", "com/a/b/issues", "com/a/c/issues", "urls in pyproject.toml"),
         ("CHANGELOG.md", f"## {TAG[1:]}", "## 0.0.1", "CHANGELOG.md must have a section"),
         ("_config.yml", "com/a/b", f"com/{release.PLACEHOLDER}", f"is still {release.PLACEHOLDER}"),
     ],
