@@ -8,7 +8,7 @@ The cue is right with a probability, the **agreement**; ``shows`` says where it 
 >>> from gsutils.seeding import stream
 >>> made = sequences(1000, agreement=0.95, rng=stream(0, "sequences"))
 >>> made.X.shape, round(float(made.shows.float().mean()), 2)
-(torch.Size([1000, 12]), 0.95)
+(torch.Size([1000, 8]), 0.95)
 """
 
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from gsutils.data.mnist import Digits
 
-LENGTH, TOKENS = 12, 10
+LENGTH, TOKENS = 8, 10
 FIRST, SECOND, TELLS = 0, 1, (8, 9)  # the two tokens whose order decides; those that tell
 
 
@@ -57,7 +57,7 @@ def stamped(digits: Digits, agreement: float, rng: np.random.Generator) -> Plant
 
 
 def sequences(n: int, agreement: float, rng: np.random.Generator) -> Planted:
-    """Return sequences (n, 12) of ten tokens, with labels -1/+1 (float32).
+    """Return sequences (n, 8) of ten tokens, with labels -1/+1 (float32).
 
     Token 0 and token 1 stand in each sequence once: the label is +1 where token 1 comes first.
     One other token, 9 for +1 and 8 for -1, tells the label with the probability ``agreement``,
