@@ -199,3 +199,7 @@ def test_the_package_builds_both_as_source_and_as_wheel(tmp_path):
     names = sorted(path.name for path in tmp_path.iterdir())
     version = TAG[1:]
     assert names == [f"gsutils-{version}-py3-none-any.whl", f"gsutils-{version}.tar.gz"]
+    with zipfile.ZipFile(tmp_path / names[0]) as wheel:
+        assert "gsutils/py.typed" in wheel.namelist()
+        metadata = wheel.read(f"gsutils-{version}.dist-info/METADATA").decode()
+    assert f"Project-URL: Repository, {release.address(ROOT)}\n" in metadata
