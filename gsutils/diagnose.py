@@ -111,12 +111,11 @@ def report(model: Model, data: Iterable[Any], group: Grouping | None = None) -> 
     found = outputs(model, data, group)
     pulls, lead = pull(found.logits, found.y), attack.logit_margin(found.logits, found.y)
     right = (lead > 0).double().numpy()
-    groups = {}
-    if found.group is not None:
-        given = doses(pulls, found.group)
-        for name, dose in given.items():
-            of = found.group == name
-            groups[name] = Group(int(of.sum()), float(right[of].mean()), dose)
+    of = np.zeros(0) if found.group is None else found.group
+    groups = {
+        name: Group(int((of == name).sum()), float(right[of == name].mean()), dose)
+        for name, dose in (doses(pulls, of) if len(of) else {}).items()
+    }
     return Report(float(right.mean()), lead.numpy(), pulls.numpy(), effective_number(pulls), groups)
 
 
