@@ -126,10 +126,9 @@ def set_addresses(app: Sphinx, config: Any) -> None:
 
 def count(app: Sphinx, page: str, source: list[str]) -> None:
     """Put address, version and the ledger's counts into a page that asks for them."""
-    root = Path(app.srcdir)
     for name, value in (("repository", release.address), ("version", release.version)):
         if (mark := f"{{{{ {name} }}}}") in source[0]:
-            source[0] = source[0].replace(mark, value(root))
+            source[0] = source[0].replace(mark, value(Path(app.srcdir)))
     if SUMMARY not in source[0]:
         return
     from gsutils.experiments import ENTRIES
