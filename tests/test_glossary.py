@@ -21,7 +21,7 @@ from tools.notebooks.syntax import EXTENSIONS, Directive
 MD = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
 GLOSSARY = (ROOT / "book" / "glossary.md").read_text(encoding="utf-8")
 PAGES = {p.stem: p.read_text(encoding="utf-8") for p in (ROOT / "book").glob("*.md")}
-BACK_MATTER = ("ledger", "running", "errata", "glossary", "references")
+BACK_MATTER = ("ledger", "running", "api", "errata", "glossary", "references")
 NOT_PROSE = {"code", "code-block", "figure", "image", "math", "raw", "toctree", "bibliography"}
 NOT_PROSE |= {"slide"}  # shows nothing on the page
 LINK = re.compile("\ue000(.*?)\ue001")  # the place of a {term}; between them what it leads to

@@ -259,6 +259,7 @@ THREE, INTS = torch.zeros(4, 3), torch.tensor([0, 1, 2, 0])
         ({"lam": [0.1] * 3}, TWO, FLOATS, r"a pair \(class -1, class \+1\), got 3 values"),
         ({"lam": 0.1, "gamma": [0, 1]}, THREE, INTS, "gamma must be a number or 3 values, got 2"),
         ({"lam": 0.1}, TWO, INTS, "labels of int64 are classes"),
+        ({"lam": 0.1}, TWO, FLOATS.numpy(), r"got ndarray: torch.as_tensor\(y\)"),
         ({"lam": 0.1}, THREE, INTS + 1, r"classes must be 0\.\.2, got 1\.\.3"),
         ({"lam": 0.1}, TWO, FLOATS + 1, "labels must be -1 or \\+1"),
     ],

@@ -62,6 +62,7 @@ def test_a_tag_of_another_version_is_refused(tree, tag):
         ("CITATION.cff", f"version: {TAG[1:]}", "version: 0.0.1", "version in CITATION.cff"),
         ("CITATION.cff", "date-released: 2", "date-released: x2", "must be a date"),
         ("CITATION.cff", "com/a/b", "com/a/c", "make notebooks"),
+        ("pyproject.toml", "com/a/b/issues", "com/a/c/issues", "urls in pyproject.toml"),
         ("CHANGELOG.md", f"## {TAG[1:]}", "## 0.0.1", "CHANGELOG.md must have a section"),
         ("_config.yml", "com/a/b", f"com/{release.PLACEHOLDER}", f"is still {release.PLACEHOLDER}"),
     ],
@@ -198,3 +199,7 @@ def test_the_package_builds_both_as_source_and_as_wheel(tmp_path):
     names = sorted(path.name for path in tmp_path.iterdir())
     version = TAG[1:]
     assert names == [f"gsutils-{version}-py3-none-any.whl", f"gsutils-{version}.tar.gz"]
+    with zipfile.ZipFile(tmp_path / names[0]) as wheel:
+        assert "gsutils/py.typed" in wheel.namelist()
+        metadata = wheel.read(f"gsutils-{version}.dist-info/METADATA").decode()
+    assert f"Project-URL: Repository, {release.address(ROOT)}\n" in metadata

@@ -7,7 +7,8 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
   to the next and the previous page.
 - After a chapter's question stand what it costs to run, from its front matter, and the button
   that opens it in Colab.
-- Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence.
+- Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence; where
+  it has ``{{ repository }}`` or ``{{ version }}``, the repository's address or the version.
 
 >>> opening({"cpu": "a minute"}, "")
 '<p class="gs-opening"><span><b>To run</b> a minute</span></p>'
@@ -124,7 +125,10 @@ def set_addresses(app: Sphinx, config: Any) -> None:
 
 
 def count(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put the ledger's counts, from the stored results, into a page that asks for them."""
+    """Put address, version and the ledger's counts into a page that asks for them."""
+    for name, value in (("repository", release.address), ("version", release.version)):
+        if (mark := f"{{{{ {name} }}}}") in source[0]:
+            source[0] = source[0].replace(mark, value(Path(app.srcdir)))
     if SUMMARY not in source[0]:
         return
     from gsutils.experiments import ENTRIES

@@ -2,7 +2,7 @@
 
     python -m tools.release check v0.1.0    tag, version, CITATION.cff and CHANGELOG.md must agree
     python -m tools.release notes           the version's section of CHANGELOG.md
-    python -m tools.release address         copy the repository's address into CITATION.cff
+    python -m tools.release address         copy the repository's address to where it is needed
 
 The workflow `.github/workflows/release.yml` runs the first two and packs the files;
 `make notebooks` runs the last. Only PyYAML is needed.
@@ -19,7 +19,12 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER = "OWNER/REPO"
-_ADDRESS = re.compile(r"(?m)^repository-code: .*$")
+_REPOSITORY = r"https://github\.com/[^/\s]+/[^/\s\"]+"
+# Which addresses stand where: what comes before them.
+_ADDRESSES = {
+    "CITATION.cff": re.compile(rf"(?m)(?<=^repository-code: ){_REPOSITORY}"),
+    "pyproject.toml": re.compile(rf'(?m)(?<= = "){_REPOSITORY}'),
+}
 
 
 def version(root: Path) -> str:
@@ -45,12 +50,12 @@ def address(root: Path) -> str:
 
 
 def copy_address(root: Path) -> None:
-    """Write the repository's address into `CITATION.cff`, if it is another one there."""
-    path = root / "CITATION.cff"
-    text = path.read_text(encoding="utf-8")
-    changed = _ADDRESS.sub(f"repository-code: {address(root)}", text)
-    if changed != text:
-        path.write_text(changed, encoding="utf-8")
+    """Write the repository's address into the files that repeat it, where it is another one."""
+    for name, pattern in _ADDRESSES.items():
+        text = (root / name).read_text(encoding="utf-8")
+        changed = pattern.sub(address(root), text)
+        if changed != text:
+            (root / name).write_text(changed, encoding="utf-8")
 
 
 def notes(root: Path) -> str:
@@ -82,6 +87,10 @@ def problems(root: Path, tag: str) -> list[str]:
         "repository-code in CITATION.cff must be the address in _config.yml: make notebooks": (
             citation.get("repository-code") == address(root)
         ),
+        "urls in pyproject.toml must have the address in _config.yml: make notebooks": set(
+            _ADDRESSES["pyproject.toml"].findall((root / "pyproject.toml").read_text("utf-8"))
+        )
+        == {address(root)},
         f"the address in _config.yml is still {PLACEHOLDER}: put yours": (
             PLACEHOLDER not in address(root)
         ),

@@ -34,17 +34,25 @@ from gsutils.checks.dual import dual_value, remaining_gradient, weights_from_pul
 from gsutils.checks.friend_or_foe import boards_needed, book_that_teaches, break_even
 from gsutils.checks.limits import matching_smoothing, neck_and_neck, share_memorised
 from gsutils.checks.ntk import centred_response, fix_signs, two_layer_gram
+from gsutils.checks.own_network import (
+    balanced_weights,
+    class_pull,
+    lead_for_lam,
+    rescued_head,
+)
 from gsutils.checks.perturbation import lambert_alpha, lemma1_flip, starvation_sign
 from gsutils.checks.verdict import CHECKS, Verdict
 
 __all__ = [
     "CHECKS",
     "Verdict",
+    "balanced_weights",
     "bayes_accuracy",
     "boards_needed",
     "book_that_teaches",
     "break_even",
     "centred_response",
+    "class_pull",
     "colour_the_labels",
     "confident_and_wide",
     "dose_share",
@@ -60,6 +68,7 @@ __all__ = [
     "lam_for_lead",
     "lam_for_margin",
     "lambert_alpha",
+    "lead_for_lam",
     "lemma1_flip",
     "linear_margin",
     "matching_smoothing",
@@ -68,6 +77,7 @@ __all__ = [
     "portion_left",
     "project_to_ball",
     "remaining_gradient",
+    "rescued_head",
     "same_limit",
     "sd_logit",
     "sd_objective",

@@ -99,8 +99,8 @@ def flow(
 
     It is integrated in :math:`x = \log(\alpha/(1-\alpha))` ("taylor": :math:`\log\alpha`), which
     cannot leave the domain, by an implicit method of order 4, exactly to each of the times. The
-    estimated error of a step is at most 1e-8 + 1e-6 |x| in x, or, where that is more, such that
-    alpha is off by at most 1e-8 over one plus the largest diagonal entry of K.
+    estimated error of a step is at most 1e-8 plus 1e-6 of the size of x, or, where that is more,
+    such that alpha is off by at most 1e-8 over one plus the largest diagonal entry of K.
 
     Args:
         alpha0: the start at time 0, (n,), in (0, 1); for "taylor" > 0.

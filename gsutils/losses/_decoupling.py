@@ -73,6 +73,11 @@ class SpectralDecoupling(nn.Module):
         Raises:
             ValueError: shapes or labels that do not match, or λ or γ of another length than K.
         """
+        for part, name in ((logits, "logits"), (y, "y")):
+            if not isinstance(part, Tensor):
+                raise ValueError(
+                    f"{name} must be a tensor, got {type(part).__name__}: torch.as_tensor({name})"
+                )
         one = y.dtype != torch.int64
         if one:
             check_labels(logits, y)

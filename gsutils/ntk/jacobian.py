@@ -20,11 +20,14 @@ from torch.func import functional_call, grad, vmap
 from gsutils.nets import MLP
 
 CHUNK_ENTRIES = 2**24  # of the Jacobian at a time, 128 MiB
+MAX_BYTES = 2**33  # of the whole of it, 8 GiB
 Array = np.ndarray | Tensor
 Network = TypeVar("Network", bound=nn.Module)
 
 
-def ntrf(model: nn.Module, X: Array, chunk_size: int | None = None) -> np.ndarray:
+def ntrf(
+    model: nn.Module, X: Array, chunk_size: int | None = None, max_bytes: int = MAX_BYTES
+) -> np.ndarray:
     r"""Return the NTRF matrix, the Jacobian of the logits by all parameters.
 
     .. math:: \Phi_{ip} = \frac{\partial \hat y_i}{\partial \theta_p}
@@ -33,13 +36,14 @@ def ntrf(model: nn.Module, X: Array, chunk_size: int | None = None) -> np.ndarra
         model: maps (k, ...) to one logit per example, (k,), (k, 1) or (1, k).
         X: inputs, (n, ...).
         chunk_size: examples at a time; default: as many as fill 128 MiB.
+        max_bytes: refuse a Φ that is larger.
 
     Returns:
         Φ (n, m), float64; columns in the order of ``model.parameters()``, each flattened.
 
     Raises:
-        ValueError: the model has several outputs or runs, there is no example, or
-            ``chunk_size`` < 1.
+        ValueError: the model has several outputs or runs, there is no example,
+            ``chunk_size`` < 1, or Φ would take more than ``max_bytes``.
 
     Source: Eq. 2.
     """
@@ -49,6 +53,7 @@ def ntrf(model: nn.Module, X: Array, chunk_size: int | None = None) -> np.ndarra
     chunk = max(1, CHUNK_ENTRIES // size) if chunk_size is None else chunk_size
     if chunk < 1:
         raise ValueError(f"chunk_size must be >= 1, got {chunk_size}")
+    check_memory(len(X), size, max_bytes)
 
     def logit(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
         return functional_call(network, parameters, (x[None],)).reshape(())
@@ -111,6 +116,17 @@ def gram(model: MLP, X: Array, X2: Array | None = None) -> np.ndarray:
     return K.cpu().numpy()
 
 
+def check_memory(rows: int, columns: int, max_bytes: int) -> None:
+    """Raise a ValueError if a float64 matrix of that shape takes more than ``max_bytes``."""
+    needed = 8 * rows * columns
+    if needed > max_bytes:
+        raise ValueError(
+            f"a Jacobian of {rows:,} rows and {columns:,} parameters takes {needed / 2**30:.1f} "
+            f"GiB, more than max_bytes = {max_bytes / 2**30:.1f} GiB: pass fewer examples, the "
+            "last layers alone on frozen features, or a larger max_bytes"
+        )
+
+
 def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
     """Return a float64 copy of the model in evaluation mode, and its inputs beside it."""
     network = copy.deepcopy(model).double().eval()
@@ -124,7 +140,8 @@ def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
     if shape not in ((1,), (1, 1)):
         raise ValueError(
             f"the model must give one logit per example, got shape {shape} for one example; take "
-            "one run with model.single(run), or wrap the model so that it returns one output"
+            "one run with model.single(run), one class with ntk.logit(model, k, minus=j), or wrap "
+            "the model so that it returns one output"
         )
     return network, inputs
 

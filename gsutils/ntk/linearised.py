@@ -82,7 +82,7 @@ class Trajectory:
 
     @property
     def moved(self) -> np.ndarray:
-        """The distance from the first record relative to its norm, |θ - θ0| / |θ0|, (records,)."""
+        """The distance from the first record relative to its norm, ‖θ - θ0‖ / ‖θ0‖, (records,)."""
         return np.linalg.norm(self.theta - self.theta[0], axis=1) / np.linalg.norm(self.theta[0])
 
 

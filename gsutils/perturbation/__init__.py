@@ -9,7 +9,8 @@ A fixed point of the dual has responses :math:`z^*`; feature i starves feature j
   about, its size-free form :func:`elasticity`, and the responses :func:`coupled_response`, each
   for the exact flow (Eq. 9), its Taylor approximation (Eq. 10), Lemma 1 and spectral decoupling
   (Eq. 18);
-- for any number of features, :func:`starvation_matrix`.
+- for any number of features, :func:`starvation_matrix`;
+- for K classes, :func:`class_responses` and :func:`class_starvation`.
 
 **Sign.** The sign of :math:`z_j` is that of column j of U, which an SVD chooses freely. What does
 not depend on it is the response's size: :math:`d|z_j^*|/d(s_i^2) = \operatorname{sign}(z_j^*)\,
@@ -28,10 +29,13 @@ import numpy as np
 from gsutils import dual
 from gsutils.dual.problem import check_lam, check_orthonormal, check_s2
 from gsutils.perturbation import _two_features as two
+from gsutils.perturbation._classes import class_responses, class_starvation
 from gsutils.perturbation._two_features import KINDS, Array, Value
 
 __all__ = [
     "KINDS",
+    "class_responses",
+    "class_starvation",
     "coupled_response",
     "coupling",
     "elasticity",
