@@ -26,6 +26,7 @@ INPUTS += [
     f"tools/{name}.py"
     for name in (
         "ahead",
+        "bets",
         "book",
         "folded",
         "gsbook",
