@@ -68,8 +68,14 @@ def test_a_chapter_opens_with_number_question_cost_and_colab(name):
     assert line["class"] == ["gs-opening"]
     source = (ROOT / name).with_suffix(".md").read_text(encoding="utf-8")
     cost = yaml.safe_load(source.split("---\n")[1])["gsbook"]["cost"]
+    (box,) = [
+        title.parent
+        for title in soup.select("article .admonition-title")
+        if title.get_text() == "Before you start"
+    ]
     for text in cost.values():
-        assert text in line.get_text()
+        assert text in box.select_one(".gs-opening").get_text()
+        assert text not in line.get_text()
     assert line.a["href"].endswith(name.replace(".html", ".ipynb"))
 
 
