@@ -33,6 +33,7 @@ INPUTS += [
         "identity",
         "numbering",
         "playground",
+        "previews",
         "slim",
         "typography",
     )
