@@ -156,6 +156,50 @@ def test_the_icons_are_drawn(new_page):
     assert [name for name, _, loaded in icons if not loaded] == []
 
 
+@pytest.mark.parametrize("where", ADDRESSES)
+def test_the_text_is_set_in_the_books_own_letters(new_page, where):
+    page = new_page()
+    page.goto(ADDRESSES[where] + CHAPTERS[3], wait_until="networkidle")
+    page.evaluate("document.fonts.ready.then(() => null)")
+    loaded = page.evaluate(
+        """() => [...document.fonts].filter(f => f.family === "Literata" && f.status === "loaded")
+          .map(f => [f.style, f.unicodeRange.includes("391")])"""
+    )
+    assert sorted(loaded) == [
+        ["italic", False], ["italic", True], ["normal", False], ["normal", True]
+    ] or sorted(loaded) == [["italic", False], ["normal", False], ["normal", True]]  # fmt: skip
+    families = page.evaluate(
+        """() => ["article p", "article h2", "article pre", "nav.bd-docs-nav a"]
+          .map(one => getComputedStyle(document.querySelector(one)).fontFamily.split(",")[0])"""
+    )
+    assert families[:2] == ["Literata", "Literata"]
+    assert "Literata" not in families[2:]
+
+
+def test_every_letter_of_the_prose_is_the_books_own(new_page):
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    letters = sorted({c for c in text if c.isalpha() and c < "\u0400"} | set("0123456789−±×“”’…"))
+    page = new_page()
+    page.goto(HOST + CHAPTERS[3], wait_until="networkidle")
+    other = page.evaluate(
+        """async letters => {
+          const pen = document.createElement("canvas").getContext("2d");
+          const found = [];
+          for (const style of ["", "italic "]) {
+            await document.fonts.load(`${style}32px Literata`, letters.join(""));
+            const width = (letter, other) => {
+              pen.font = `${style}32px Literata, ${other}`;
+              return pen.measureText(letter).width;
+            };
+            found.push(...letters.filter(l => width(l, "monospace") !== width(l, "serif")));
+          }
+          return [...new Set(found)];
+        }""",
+        letters,
+    )
+    assert set(other) <= {"ŷ"}, other
+
+
 @pytest.mark.parametrize("scheme", THEMES)
 def test_paper_shows_the_article_alone_black_on_white_with_its_boxes_open(new_page, scheme):
     page = new_page(color_scheme=scheme)

@@ -30,8 +30,9 @@ from PIL import Image
 from sphinx.application import Sphinx
 
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
-# A palette may change a picture by this much (root mean square of the levels 0 to 255).
-COLOURS, TOLERANCE = 256, 3.0
+# The smaller palette that will do. It may change a picture by this much (root mean square of the
+# levels 0 to 255).
+COLOURS, TOLERANCE = (192, 256), 3.0
 WIDE = 800  # pixels
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
@@ -125,9 +126,12 @@ def packed(picture: bytes) -> bytes:
         image = image.convert("RGB")
     if image.mode == "RGB":
         # By coverage of the colours, not of the area: a thin line in a broad map keeps its colour.
-        few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        change = np.asarray(few.convert("RGB"), float) - np.asarray(image, float)
-        image = few if np.sqrt(np.mean(change**2)) <= TOLERANCE else image
+        for colours in COLOURS:
+            few = image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            change = np.asarray(few.convert("RGB"), float) - np.asarray(image, float)
+            if np.sqrt(np.mean(change**2)) <= TOLERANCE:
+                image = few
+                break
     stream = BytesIO()
     image.save(stream, "PNG", optimize=True)
     return min(picture, stream.getvalue(), key=len)
