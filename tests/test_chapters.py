@@ -1,7 +1,7 @@
 """What every chapter must keep: code that is the package's, exercises that work, no typed results.
 
 A chapter is tested without being executed as a whole: its cells of tags ``core-…`` and
-``exercise-…`` run alone, after its first code cell (the imports).
+``exercise-…`` run alone, after the imports: its first code cell, up to the figure.
 """
 
 import ast
@@ -36,6 +36,7 @@ MD = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML
 
 CODE = {"code-block", "code", "sourcecode", "raw", "bibliography", "toctree", "tableofcontents"}
 GLUED = "\ue000"
+FIGURE = "\n# The figure\n"  # above it a chapter's first cell holds the imports
 
 
 @dataclass
@@ -138,7 +139,7 @@ def namespace(monkeypatch):
 
     def run(text):
         names: dict = {}
-        exec(page(text).cells[0].source, names)
+        exec(page(text).cells[0].source.partition(FIGURE)[0], names)
         return names
 
     with matplotlib.rc_context():
@@ -317,6 +318,23 @@ def test_an_allowed_phrase_allows_no_other_number():
 def test_a_chapter_has_one_title_without_formulas(chapter):
     assert len(chapter.headings) == 1
     assert "$" not in chapter.headings[0]
+
+
+def test_a_chapter_opens_with_question_figure_and_story(chapter):
+    first, *rest = chapter.cells
+    assert "hide-input" in first.metadata["tags"]
+    assert "figure" in first.metadata["mystnb"]
+    assert FIGURE in first.source
+    assert [cell.source for cell in rest if FIGURE in cell.source] == []
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_at_most_one_folded_cell_stands_before_the_story(name):
+    question, *rest = read_myst_markdown_notebook(PAGES[name]).cells
+    assert question.source.rstrip().endswith("**")
+    seen = [cell for cell in rest if "remove-cell" not in cell.metadata.get("tags", [])]
+    assert [cell.cell_type for cell in seen[:2]] == ["code", "markdown"]
+    assert re.match(r"[A-Z“[].{80}", seen[1].source.strip(), re.DOTALL), "no paragraph"
 
 
 def test_a_chapter_says_what_it_costs(chapter):

@@ -85,6 +85,17 @@ def test_an_opening_names_the_costs_and_the_way_to_colab():
             '<p class="gs-opening"><span><b>To run</b> a minute</span></p><p>Text.</p>',
         ),
         (
+            "book/02-b",
+            '{"cost": {"cpu": "a minute"}}',
+            "<h1>B</h1>\n<p>Why?</p><p>Text.</p>"
+            '<div class="tip admonition">\n<p class="admonition-title">Before you start</p>\n'
+            "<p>For all.</p>\n</div><div>More</div>",
+            '<h1><span class="gs-chapter">Chapter 2 </span>B</h1>\n<p>Why?</p>\n<p>Text.</p>'
+            '<div class="tip admonition">\n<p class="admonition-title">Before you start</p>\n'
+            '<p>For all.</p>\n<p class="gs-opening"><span><b>To run</b> a minute</span></p>\n'
+            "</div><div>More</div>",
+        ),
+        (
             "book/ledger",
             '{"cost": {"cpu": "a second"}}',
             "<h1>L</h1><p>All.</p>",

@@ -68,8 +68,14 @@ def test_a_chapter_opens_with_number_question_cost_and_colab(name):
     assert line["class"] == ["gs-opening"]
     source = (ROOT / name).with_suffix(".md").read_text(encoding="utf-8")
     cost = yaml.safe_load(source.split("---\n")[1])["gsbook"]["cost"]
+    (box,) = [
+        title.parent
+        for title in soup.select("article .admonition-title")
+        if title.get_text() == "Before you start"
+    ]
     for text in cost.values():
-        assert text in line.get_text()
+        assert text in box.select_one(".gs-opening").get_text()
+        assert text not in line.get_text()
     assert line.a["href"].endswith(name.replace(".html", ".ipynb"))
 
 
@@ -148,6 +154,50 @@ def test_the_icons_are_drawn(new_page):
     assert len(icons) >= 5
     assert [name for name, content, _ in icons if not re.match(r'"[\ue000-\uf8ff]"', content)] == []
     assert [name for name, _, loaded in icons if not loaded] == []
+
+
+@pytest.mark.parametrize("where", ADDRESSES)
+def test_the_text_is_set_in_the_books_own_letters(new_page, where):
+    page = new_page()
+    page.goto(ADDRESSES[where] + CHAPTERS[3], wait_until="networkidle")
+    page.evaluate("document.fonts.ready.then(() => null)")
+    loaded = page.evaluate(
+        """() => [...document.fonts].filter(f => f.family === "Literata" && f.status === "loaded")
+          .map(f => [f.style, f.unicodeRange.includes("391")])"""
+    )
+    assert sorted(loaded) == [
+        ["italic", False], ["italic", True], ["normal", False], ["normal", True]
+    ] or sorted(loaded) == [["italic", False], ["normal", False], ["normal", True]]  # fmt: skip
+    families = page.evaluate(
+        """() => ["article p", "article h2", "article pre", "nav.bd-docs-nav a"]
+          .map(one => getComputedStyle(document.querySelector(one)).fontFamily.split(",")[0])"""
+    )
+    assert families[:2] == ["Literata", "Literata"]
+    assert "Literata" not in families[2:]
+
+
+def test_every_letter_of_the_prose_is_the_books_own(new_page):
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
+    letters = sorted({c for c in text if c.isalpha() and c < "\u0400"} | set("0123456789−±×“”’…"))
+    page = new_page()
+    page.goto(HOST + CHAPTERS[3], wait_until="networkidle")
+    other = page.evaluate(
+        """async letters => {
+          const pen = document.createElement("canvas").getContext("2d");
+          const found = [];
+          for (const style of ["", "italic "]) {
+            await document.fonts.load(`${style}32px Literata`, letters.join(""));
+            const width = (letter, other) => {
+              pen.font = `${style}32px Literata, ${other}`;
+              return pen.measureText(letter).width;
+            };
+            found.push(...letters.filter(l => width(l, "monospace") !== width(l, "serif")));
+          }
+          return [...new Set(found)];
+        }""",
+        letters,
+    )
+    assert set(other) <= {"ŷ"}, other
 
 
 @pytest.mark.parametrize("scheme", THEMES)

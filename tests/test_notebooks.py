@@ -222,6 +222,8 @@ def test_every_folded_cell_has_a_title_and_no_other(path):
          "Figure 7.2: Accuracy, mean"),
         ("plt.show()", ["hide-input"], "Figure 6.2", "The paper's Fig. 2 on [digits](https://x): a",
          "Figure 6.2: The paper's Fig. 2 on digits"),
+        ("import re\nplt.show()", ["hide-input"], "Figure 1.1", "Circles.",
+         "Imports, Figure 1.1: Circles"),
         ("plt.show()", [], "Figure 1.1", "word " * 40, "Figure 1.1: " + "word " * 17 + "…"),
     ],
 )  # fmt: skip

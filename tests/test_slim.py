@@ -113,3 +113,16 @@ def test_pages_lose_the_scripts_that_they_do_not_use_and_no_other():
     assert slim.without_needless_scripts(page) == tag.format("book")
     assert "fontawesome" not in slim.without_needless_scripts(page, search=True)
     assert "searchindex" in slim.without_needless_scripts(page, search=True)
+
+
+def test_a_style_sheet_of_ours_says_the_same_in_less(tmp_path):
+    own, static = tmp_path / "own", tmp_path / "static"
+    for folder in (own, static):
+        folder.mkdir()
+        css = '/* A: "b" */\n\na {\n  content: "x y";\n\n  /* c */\n  margin: 0 1px;\n}\n'
+        (folder / "a.css").write_text(css, encoding="utf-8")
+    (static / "theme.css").write_text("/* theirs */", encoding="utf-8")
+    slim.slim_styles(static, own)
+    short = (static / "a.css").read_text(encoding="utf-8")
+    assert short == 'a {\ncontent: "x y";\nmargin: 0 1px;\n}\n'
+    assert (static / "theme.css").read_text(encoding="utf-8") == "/* theirs */"

@@ -1,6 +1,9 @@
 """Where lines may break: what stays together on a page, and what is left alone."""
 
+import re
+
 import pytest
+from conftest import ROOT
 from docutils import nodes
 
 from tools.typography import TOGETHER, mend
@@ -67,3 +70,19 @@ def test_a_space_after_a_formula_may_break():
 @pytest.mark.parametrize("kind", [nodes.literal, nodes.literal_block, nodes.math, nodes.raw])
 def test_code_and_formulas_stay_as_they_are(kind):
     assert paragraph(kind("", "7 % 2")).astext() == "7 % 2"
+
+
+# --- letters --------------------------------------------------------------------------------
+
+FONTS = ROOT / "book/_static/fonts"
+CUT = ["greek-italic", "greek-normal", "latin-italic", "latin-normal"]
+
+
+def test_the_letters_are_all_there_free_and_light():
+    files = sorted(FONTS.glob("*.woff2"))
+    assert [path.stem for path in files] == [f"literata-{name}" for name in CUT]
+    assert all(path.read_bytes()[:4] == b"wOF2" for path in files)
+    assert sum(path.stat().st_size for path in files) <= 52_000
+    assert "SIL Open Font License" in (FONTS / "LICENSE.txt").read_text(encoding="utf-8")
+    css = (FONTS / "fonts.css").read_text(encoding="utf-8")
+    assert sorted(re.findall(r'url\("(.*?)"\)', css)) == [path.name for path in files]

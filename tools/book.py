@@ -27,6 +27,7 @@ INPUTS += [
     f"tools/{name}.py"
     for name in (
         "ahead",
+        "bets",
         "book",
         "folded",
         "gsbook",
@@ -34,6 +35,7 @@ INPUTS += [
         "numbering",
         "phone",
         "playground",
+        "previews",
         "slim",
         "typography",
     )

@@ -18,9 +18,10 @@ def holds(source: str, figure: bool = False) -> str:
         source: its code.
         figure: whether it draws one.
     """
+    imports = re.match(r"(from|import) ", source)
     if figure:
-        return "Plot"
-    if re.match(r"(from|import) ", source):
+        return "Imports and plot" if imports else "Plot"
+    if imports:
         return "Imports"
     return "Table" if re.search(r"^(\w+_)?table\(", source, re.MULTILINE) else "Code"
 

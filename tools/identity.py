@@ -5,8 +5,8 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
   addresses follow from `repository: url:` in `_config.yml`).
 - A chapter, a file `NN-name.md`, has its number in its heading, in the sidebar and in the links
   to the next and the previous page.
-- After a chapter's question stand what it costs to run, from its front matter, and the button
-  that opens it in Colab.
+- After a chapter's question stands the button that opens it in Colab. What it costs to run, from
+  its front matter, stands in its box "Before you start", or beside the button where there is none.
 - Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence; where
   it has ``{{ repository }}`` or ``{{ version }}``, the repository's address or the version.
 
@@ -35,6 +35,7 @@ CARD_TEXT = (
     "between them a boundary that hardly bends."
 )
 SUMMARY = "{{ ledger_summary }}"
+_START = re.compile(r'<p class="admonition-title">Before you start</p>.*?(?=</div>)', re.DOTALL)
 _QUESTION = re.compile(r"<h1>(.*?</h1>\s*<p>.*?</p>)", re.DOTALL)
 
 
@@ -88,8 +89,8 @@ def footer(built: Provenance, repository: str, branch: str) -> str:
     )
 
 
-def opening(cost: dict[str, str], colab: str) -> str:
-    """The line below a chapter's question: its cost and, unless empty, the address in Colab."""
+def opening(cost: dict[str, str], colab: str = "") -> str:
+    """A line with a chapter's cost and, unless empty, the address in Colab."""
     names = {"cpu": "To run", "gpu": "GPU"}
     parts = [
         f"<span><b>{name}</b> {escape(cost[key])}</span>"
@@ -152,7 +153,7 @@ def number(app: Sphinx, doctree: nodes.document) -> None:
 def open_chapter(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any
 ) -> None:
-    """Put the number above a chapter's heading, and its cost below its question."""
+    """Put the number above a chapter's heading, its cost into its box, Colab below its question."""
     settings = app.env.metadata.get(page, {}).get("gsbook")
     if not settings or "body" not in context:
         return
@@ -160,10 +161,10 @@ def open_chapter(
     colab = [b["url"] for b in context.get("header_buttons", []) if b.get("label") == "colab"]
     chapter = CHAPTER.fullmatch(page)
     kicker = f'<span class="gs-chapter">Chapter {chapter[1]} </span>' if chapter else ""
-    line = opening(settings.get("cost", {}), "".join(colab))
-    context["body"] = _QUESTION.sub(
-        lambda found: f"<h1>{kicker}{found[1]}\n{line}", context["body"], count=1
-    )
+    cost, body = settings.get("cost", {}), context["body"]
+    body, boxes = _START.subn(lambda found: f"{found[0]}{opening(cost)}\n", body, count=1)
+    line = opening({} if boxes else cost, "".join(colab))
+    context["body"] = _QUESTION.sub(lambda found: f"<h1>{kicker}{found[1]}\n{line}", body, count=1)
 
 
 def describe_root(app: Sphinx, exception: Exception | None) -> None:

@@ -1,11 +1,12 @@
 r"""Sphinx extension: make the built pages light, without a change that a reader would see.
 
-After the HTML is written, three things become smaller:
+After the HTML is written, four things become smaller:
 
 - *Icons.* The theme brings Font Awesome twice, as a script of 2,000 drawings and as fonts. Pages
   do without the script, and the fonts and the style sheet keep the icons that are used.
 - *Figures.* A figure drawn by code has few colours; with a palette it takes a third of the
   space. A picture that would change visibly, as a photograph does, is only recompressed.
+- *Styles* of the book's own come without comments and indentation.
 - *Scripts.* MathJax is loaded in parts, without its menu (`PARTS`), and what the search needs, on
   the page of the search alone.
 
@@ -32,12 +33,14 @@ from sphinx.application import Sphinx
 from gsutils.page import panels
 
 PARTS = ["core", "input/tex", "output/chtml", "a11y/assistive-mml"]
-# A palette may change a picture by this much (root mean square of the levels 0 to 255).
-COLOURS, TOLERANCE = 256, 3.0
+# The smaller palette that will do. It may change a picture by this much (root mean square of the
+# levels 0 to 255).
+COLOURS, TOLERANCE = (192, 256), 3.0
 WIDE = 800  # pixels
 
 _ICON = re.compile(r"\bfa-[a-z0-9-]+")
 _ICON_RULE = re.compile(r"(?:\.fa-[a-z0-9-]+::?before,?)+\{[^{}]*\}")
+_NEEDLESS = re.compile(r"/\*.*?\*/\n*|^[ \t]+|\n(?=\n)", re.DOTALL | re.MULTILINE)
 _SCRIPT = re.compile(r'<script[^<>]*\bsrc="(?:[^"]*/)?(\w+)\.js[^"]*"></script>\s*')
 _SEARCH = {"searchtools", "language_data", "searchindex"}
 _SIZE = re.compile(r'style="width: (\d+)px; height: (\d+)px;"')
@@ -128,9 +131,12 @@ def packed(picture: bytes) -> bytes:
         image = image.convert("RGB")
     if image.mode == "RGB":
         # By coverage of the colours, not of the area: a thin line in a broad map keeps its colour.
-        few = image.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        change = np.asarray(few.convert("RGB"), float) - np.asarray(image, float)
-        image = few if np.sqrt(np.mean(change**2)) <= TOLERANCE else image
+        for colours in COLOURS:
+            few = image.quantize(colours, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+            change = np.asarray(few.convert("RGB"), float) - np.asarray(image, float)
+            if np.sqrt(np.mean(change**2)) <= TOLERANCE:
+                image = few
+                break
     stream = BytesIO()
     image.save(stream, "PNG", optimize=True)
     return min(picture, stream.getvalue(), key=len)
@@ -150,6 +156,13 @@ def remembered(picture: bytes, memory: Path) -> bytes:
         memory.mkdir(parents=True, exist_ok=True)
         known.write_bytes(packed(picture))
     return known.read_bytes()
+
+
+def slim_styles(static: Path, own: Path) -> None:
+    """Make the style sheets shorter that the folder `own` gave to the site's folder `static`."""
+    for source in own.rglob("*.css"):
+        path = static / source.relative_to(own)
+        path.write_text(_NEEDLESS.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 def slim_pictures(folder: Path, memory: Path) -> None:
@@ -172,6 +185,8 @@ def slim_site(app: Sphinx, exception: Exception | None) -> None:
     for script in (site / "_static").rglob("*theme.js"):
         used |= icons_of(script.read_text(encoding="utf-8"))
     slim_icons(site / "_static", used)
+    for folder in app.config.html_static_path:
+        slim_styles(site / "_static", Path(app.confdir, folder))
     slim_pictures(site / "_images", memory(app))
 
 

@@ -35,3 +35,23 @@ addEventListener("DOMContentLoaded", async () => {
     watch.observe(formula);
   }
 });
+
+// The first answer that a reader opens in a bet is the bet, and opens the right one, too.
+addEventListener("click", ({ target }) => {
+  const choice = target.closest(".gs-bet summary");
+  const bet = choice?.closest(".gs-bet:not([data-placed])");
+  if (!bet) {
+    return;
+  }
+  bet.dataset.placed = "";
+  const letter = (answer) => answer.querySelector(".gs-letter").textContent;
+  const chosen = choice.parentElement;
+  const right = bet.querySelector("[data-right]");
+  bet.querySelector(".gs-bet-said").textContent =
+    chosen === right
+      ? `You bet on ${letter(chosen)}, and the figure bears it out.`
+      : `You bet on ${letter(chosen)}; the figure bears out ${letter(right)}.`;
+  if (chosen !== right) {
+    right.open = true; // the click itself opens the chosen one
+  }
+});

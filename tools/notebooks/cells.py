@@ -65,7 +65,8 @@ def title(cell: nbformat.NotebookNode, figure: str = "", caption: str = "") -> s
     if figure:
         words = re.sub(r"[*_`]|\[(.*?)\]\(.*?\)", r"\1", " ".join(caption.split()))
         first = re.split(r"(?<!\b(?:Fig|Eqs))(?<!\bEq)[.:;]\s", words)[0].rstrip(".:;")
-        return textwrap.shorten(f"{figure}: {first}", 100, placeholder=" …")
+        imports = "Imports, " * holds(cell.source, True).startswith("Imports")
+        return textwrap.shorten(f"{imports}{figure}: {first}", 100, placeholder=" …")
     if "remove-cell" in cell.metadata.get("tags", []):
         return "Values that the text quotes"
     return holds(cell.source)

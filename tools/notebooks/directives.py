@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 from markdown_it import MarkdownIt
 
+from tools import bets
 from tools.notebooks.syntax import Directive, Page
 
 Handler = Callable[[Page, Directive], str]
@@ -177,6 +178,18 @@ def _raw(c: Page, d: Directive) -> str:
     return c.online_only() if "html" in d.argument else ""
 
 
+def _bet(c: Page, d: Directive) -> str:
+    try:
+        bet = bets.read(d.argument, d.body, d.body_line)
+    except bets.BetError as error:
+        raise c.error(d.body_line + error.line, str(error)) from None
+    folds = [f"**{bets.TITLE}.** {c.text(bet.question, bet.line)}"]
+    for letter, one in zip(bets.LETTERS, bet.answers, strict=True):
+        text = c.text(one.text, one.line)
+        folds.append(details(f"{letter}. {text}", c.text(bet.why(one), one.reason_line)))
+    return "\n\n".join(folds)
+
+
 def _titled(c: Page, d: Directive) -> str:
     title = c.text(d.argument, d.line)
     if link := str(d.options.get("link", "")):
@@ -201,6 +214,7 @@ DIRECTIVES: dict[str, Handler] = {
     **dict.fromkeys(["table", "list-table"], _table),
     "glossary": _glossary,
     "bibliography": _bibliography,
+    "bet": _bet,
     **dict.fromkeys(["code-block", "code", "sourcecode"], _code),
     "raw": _raw,
     "playground": lambda c, d: c.online_only(),

@@ -205,6 +205,7 @@ def document(edition: Edition, parts: list[Part], chapters: dict[str, Chapter], 
 <meta charset="utf-8">
 <title>{escape(edition.citation["title"])}</title>
 <link rel="stylesheet" href="{static}/pygments.css">
+<link rel="stylesheet" href="{static}/fonts/fonts.css">
 <link rel="stylesheet" href="{(here / "page.css").as_uri()}">
 <link rel="stylesheet" href="{(here / "print.css").as_uri()}">
 <style>{running_heads(chapters.values())}</style>

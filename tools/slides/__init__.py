@@ -11,7 +11,8 @@
 A mark shows nothing on the page, in the search, in the notebook or in a book on paper. The HTML
 build makes one deck of each page that has marks, `slides/PAGE.html`: one file that needs no other
 and no network, with the page's own figures and equations, and with the MathJax that sets them.
-`deck` writes it.
+`deck` writes it. A bet of the page (`tools.bets`) is a slide, too: the question and the answers,
+and in its notes which one is right, and why.
 
 >>> words(nodes.paragraph("", "Two words, ", nodes.math("", "a + b"), nodes.Text(" three.")))
 4
@@ -28,6 +29,7 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from tools import slim
+from tools.bets import bet
 from tools.slides import deck
 
 FOLDER = "slides"
@@ -85,10 +87,37 @@ def parts(mark: slide) -> tuple[nodes.Element, list[nodes.Element], list[nodes.E
     if notes:
         said = next(notes[0].findall(nodes.Text))
         said.parent.replace(said, nodes.Text(said.removeprefix(NOTES).lstrip()))
-    count = words(title) + sum(map(words, shown))
-    if count > WORDS:
-        raise ValueError(f"the slide has {count} words, expected at most {WORDS}: split it")
+    limit(title, *shown)
     return title, shown, notes
+
+
+def limit(*shown: nodes.Node) -> None:
+    """Hold a slide to the words that can be read.
+
+    Raises:
+        ValueError: it shows more.
+    """
+    if (count := sum(map(words, shown))) > WORDS:
+        raise ValueError(f"the slide has {count} words, expected at most {WORDS}: split it")
+
+
+def wager(node: bet) -> tuple[nodes.Element, list[nodes.Element], list[nodes.Element]]:
+    """A bet's question, its answers in a list, and notes: each letter with its reason.
+
+    Raises:
+        ValueError: there are more words than a slide can show.
+    """
+    question, *answers = node.deepcopy().children
+    title = nodes.inline("", "", *question.children)
+    lines = nodes.enumerated_list(enumtype="upperalpha", prefix="", suffix=".")
+    notes = []
+    for one in answers:
+        text, reason = one.children
+        lines += nodes.list_item("", nodes.paragraph("", "", *text.children))
+        reason.insert(0, nodes.strong("", f"{one['letter']}. "))
+        notes.append(reason)
+    limit(title, lines)
+    return title, [lines], notes
 
 
 def figure(doctree: nodes.document, name: str) -> nodes.image:
@@ -156,19 +185,19 @@ class Page:
         parts = (builder.render_partial(child)["fragment"] for child in list(box.children))
         return "".join(parts)
 
-    def slide(self, mark: slide) -> deck.Slide:
+    def slide(self, mark: slide | bet) -> deck.Slide:
         """One slide.
 
         Raises:
-            ValueError: the mark cannot be a slide.
+            ValueError: the mark or the bet cannot be a slide.
         """
-        title, shown, notes = parts(mark)
+        title, shown, notes = wager(mark) if isinstance(mark, bet) else parts(mark)
         result = deck.Slide(self.html(title), self.html(*shown), self.html(*notes))
         if label := mark.get("equation"):
             block = equation(self.doctree, label)
             result.equation = self.html(block)
             result.number = number(self.app, self.docname, block)
-        if name := mark.get("figure"):
+        if isinstance(mark, slide) and (name := mark.get("figure")):
             image = figure(self.doctree, name)
             path, memory = Path(self.app.srcdir, image["uri"]), slim.memory(self.app)
             result.figure = deck.Figure(path, image["alt"], memory)
@@ -177,10 +206,10 @@ class Page:
 
 def take(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     """Take the marks out of a page and, for the HTML book, write its deck."""
-    marks = list(doctree.findall(slide))
-    for mark in marks:
+    marks = list(doctree.findall(lambda node: isinstance(node, (slide, bet))))
+    for mark in list(doctree.findall(slide)):
         mark.parent.remove(mark)
-    if not marks or app.builder.name != "html":
+    if "slides" not in app.env.metadata.get(docname, {}) or app.builder.name != "html":
         return
     slides, page = [], Page(app, docname, doctree)
     for mark in marks:
