@@ -1,13 +1,21 @@
-"""Numbers as text, for tables, titles and sentences.
+"""What a person reads: numbers as text, and progress bars where somebody watches.
 
 >>> pm([-0.5, -0.75], ".1f", scale=100)
 '−62.5 ± 17.7'
+>>> list(track(range(3), "counting", watched=False))
+[0, 1, 2]
 """
 
+import os
 import re
+import sys
 from collections.abc import Iterable
+from typing import TypeVar
 
 import numpy as np
+from tqdm.auto import tqdm
+
+T = TypeVar("T")
 
 
 def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
@@ -36,3 +44,19 @@ def minus(text: str) -> str:
     ('−2e-03', '0.5, −0.3', 'non-zero', '1-2')
     """
     return re.sub(r"(?<![\w.)`-])-(?=\.?\d)", "\N{MINUS SIGN}", text)
+
+
+def person_watches() -> bool:
+    """Whether somebody sees the output as it comes: a terminal, Colab, or a live Jupyter session.
+
+    A notebook run by a build or a test is none of these: Jupyter's server names its sessions in
+    the environment, ``nbclient`` does not.
+    """
+    live_notebook = "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules
+    return live_notebook or sys.stderr.isatty()
+
+
+def track(items: Iterable[T], title: str, watched: bool | None = None) -> Iterable[T]:
+    """Return the items behind a progress bar with that title, a plain iterable if none watches."""
+    watched = person_watches() if watched is None else watched
+    return tqdm(items, desc=title, leave=False) if watched else items

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 from scipy.stats import norm
 
-from gsutils import beyond, dual, perturbation
+from gsutils import beyond, dual, losses, perturbation
 from gsutils.seeding import stream
 
 
@@ -155,7 +155,7 @@ def class_loss(f, y):
 def test_sd_gives_every_example_the_same_lead(classes, lam):
     m = beyond.lead(lam, classes)
     assert classes / (np.exp(m) + classes - 1) == pytest.approx(lam * m, rel=1e-12)
-    assert beyond.lam_for_lead(m, classes) == pytest.approx(lam, rel=1e-12)
+    assert losses.lam_for_lead(m, classes) == pytest.approx(lam, rel=1e-12)
     y = np.arange(classes)
     f = beyond.simplex_logits(y, classes, lam)
     gradient = softmax(f, 1) - np.eye(classes) + lam * f
@@ -355,7 +355,7 @@ def test_weight_decay_leaves_one_feature_and_below_a_threshold_none():
         (lambda: beyond.optimum(np.eye(2), np.ones(3), 1), "must be"),
         (lambda: beyond.lead(-1, 3), "-1"),
         (lambda: beyond.lead(1, 1), "classes"),
-        (lambda: beyond.lam_for_lead(0, 3), "lead"),
+        (lambda: losses.lam_for_lead(0, 3), "lead"),
         (lambda: beyond.simplex_logits(np.array([0, 3]), 3, 1), "labels"),
         (lambda: beyond.class_dual(np.ones((2, 2)), np.array([0, 1]), np.eye(2), 1), "add up"),
         (lambda: beyond.Mixture(1.5, 1, 1, 1, 1), "agreement"),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gsutils import evaluate, losses, progress
+from gsutils import evaluate, losses, text
 from gsutils.nets import MLP
 from gsutils.train import (
     PRECISIONS,
@@ -309,12 +309,12 @@ def test_progress_shows_in_a_terminal(monkeypatch):
 def test_a_person_watches_a_live_notebook_but_not_a_build(monkeypatch):
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     monkeypatch.delenv("JPY_SESSION_NAME", raising=False)
-    assert not progress.person_watches()
+    assert not text.person_watches()
     monkeypatch.setenv("JPY_SESSION_NAME", "a.ipynb")
-    assert progress.person_watches()
+    assert text.person_watches()
     monkeypatch.delenv("JPY_SESSION_NAME")
     monkeypatch.setitem(sys.modules, "google.colab", sys)
-    assert progress.person_watches()
+    assert text.person_watches()
 
 
 class Killed(Exception):

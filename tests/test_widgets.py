@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from nbclient import NotebookClient
 
-from gsutils import dual, perturbation, progress
+from gsutils import dual, perturbation, text
 from gsutils.experiments import two_moons
 from gsutils.page import widgets
 from gsutils.page.widgets import live, plane
@@ -183,7 +183,7 @@ def test_without_ipywidgets_one_figure_is_shown(shown, monkeypatch):
 
 
 def test_a_terminal_is_no_notebook(shown, monkeypatch):
-    monkeypatch.setattr(progress, "person_watches", lambda: True)
+    monkeypatch.setattr(text, "person_watches", lambda: True)
     widgets.phase_plane()
     assert len(shown) == 1
 
@@ -272,7 +272,7 @@ def test_failing_settings_give_a_message_and_leave_no_figure(
 
 CELLS = [
     "from gsutils.page import widgets\nwidgets.phase_plane()",
-    "from gsutils import progress\nprogress.person_watches = lambda: True\nwidgets.phase_plane()",
+    "from gsutils import text\ntext.person_watches = lambda: True\nwidgets.phase_plane()",
     "import gc, ipywidgets\n"
     "(delta,) = [w for w in gc.get_objects() if isinstance(w, ipywidgets.FloatSlider)"
     " and w.description == 'coupling δ']\n"

@@ -20,7 +20,6 @@ Losses are sums over examples, everything is NumPy in float64.
 from gsutils.beyond._classes import (
     class_dual,
     class_optimum,
-    lam_for_lead,
     lead,
     simplex_logits,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "elasticities_at",
     "grown",
     "labelled_gram",
-    "lam_for_lead",
     "lead",
     "limit_elasticities",
     "multipliers",

@@ -19,7 +19,8 @@ def lead(lam: float, classes: int) -> float:
 
     .. math:: \frac{K}{e^m + K - 1} = \lambda m
 
-    It is the equal margin of two classes with half the λ where K = 2.
+    It is the inverse of :func:`gsutils.losses.lam_for_lead`, and where K = 2 the equal margin of
+    two classes with half the λ.
 
     Args:
         lam: λ > 0 of the penalty :math:`\frac\lambda2\sum_k f_k^2`, summed over the classes.
@@ -34,18 +35,6 @@ def lead(lam: float, classes: int) -> float:
         return classes * np.exp(-m) / (1 + (classes - 1) * np.exp(-m)) - lam * m
 
     return float(brentq(excess, 0, 1 / lam, xtol=1e-300, rtol=4 * np.finfo(float).eps))
-
-
-def lam_for_lead(m: float, classes: int) -> float:
-    """Return the λ whose lead is m > 0, the inverse of :func:`lead`.
-
-    Raises:
-        ValueError: an argument out of range.
-    """
-    classes = _check_classes(classes)
-    if not 0 < m < np.inf:
-        raise ValueError(f"a lead must be a finite number > 0, got {m}")
-    return float(classes * np.exp(-m) / (1 + (classes - 1) * np.exp(-m)) / m)
 
 
 def simplex_logits(y: Array, classes: int, lam: float) -> Array:

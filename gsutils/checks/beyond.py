@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gsutils import beyond
+from gsutils import beyond, losses
 from gsutils.checks.verdict import array, exercise, number
 from gsutils.seeding import stream
 
@@ -13,7 +13,7 @@ from gsutils.seeding import stream
 @exercise(chapter=12, title="the λ for a lead among K classes, f(m, classes)")
 def lam_for_lead(answer: Callable[..., Any]) -> str | None:
     for m, classes in ((3.0, 10), (1.0, 2), (5.0, 100), (0.5, 4)):
-        got, truth = number(answer(m, classes)), beyond.lam_for_lead(m, classes)
+        got, truth = number(answer(m, classes)), losses.lam_for_lead(m, classes)
         if np.isclose(got, truth, rtol=1e-6):
             continue
         if np.isclose(got, truth * m):
@@ -87,7 +87,7 @@ def train_to_lead(answer: Callable[..., Any]) -> str | None:
             if np.abs(outside).max() > 1e-6 * np.abs(theta).max():
                 return "The leads are right, but this did not start at zero: weights are too long."
             continue
-        ended = beyond.lead(beyond.lam_for_lead(m, classes) / classes, classes)
+        ended = beyond.lead(losses.lam_for_lead(m, classes) / classes, classes)
         if np.allclose(leads, ended, rtol=0.02):
             return "Every lead is the same, and too large: is the penalty summed over the classes?"
         if np.ptp(leads) < 0.02 * leads.mean():

@@ -29,7 +29,7 @@ from gsutils.files import (
     staged,
     write_note,
 )
-from gsutils.progress import person_watches
+from gsutils.text import person_watches
 
 INDEX = "index.npz"
 IMAGES = "img_align_celeba"

@@ -25,7 +25,7 @@ import urllib3
 from tqdm.auto import tqdm
 
 from gsutils.files import DAMAGED_GZIP, apart, explained, is_web_page, open_unpacked
-from gsutils.progress import person_watches
+from gsutils.text import person_watches
 
 TIMEOUT = 3.0  # seconds until a server has answered
 STALL = 15.0  # seconds without a byte after which a transfer counts as broken

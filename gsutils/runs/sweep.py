@@ -39,9 +39,9 @@ from joblib import Parallel, delayed
 
 import gsutils
 from gsutils.files import CheckpointsUnavailable, atomic, explained
-from gsutils.progress import track
 from gsutils.runs import records
 from gsutils.runs.jobs import Job, Outcome, merged
+from gsutils.text import track
 from gsutils.train import precision, resolve_device
 
 FINISHED, BEGUN = "finished.json", "begun"

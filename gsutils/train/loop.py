@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from gsutils import guards
-from gsutils.progress import track
+from gsutils.text import track
 from gsutils.train import checkpoints
 
 CHECK_EVERY = 25  # steps between two looks at whether the losses are finite

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.special import softmax
 
-from gsutils import beyond, dual
+from gsutils import beyond, dual, losses
 from gsutils.seeding import stream
 
 PAGE = "12-beyond-the-linear-theory"
@@ -86,7 +86,7 @@ def interpolates(Phi, y):
 
 RIGHT = {
     "lam-for-lead": [
-        beyond.lam_for_lead,
+        losses.lam_for_lead,
         lambda m, classes: classes / (np.exp(m) + classes - 1) / m,
     ],
     "same-limit": [
@@ -94,7 +94,7 @@ RIGHT = {
         lambda Phi, y: (beyond.multipliers(beyond.labelled_gram(Phi, y)) > 0).all(),
     ],
     "train-to-lead": [
-        lambda Phi, y, k, m: trained(Phi, y, k, beyond.lam_for_lead(m, k)),
+        lambda Phi, y, k, m: trained(Phi, y, k, losses.lam_for_lead(m, k)),
         solved,
     ],
 }
@@ -121,12 +121,12 @@ WRONG = {
     "train-to-lead": [
         (lambda Phi, y, k, m: np.zeros((Phi.shape[1], k)), "not moved"),
         (
-            lambda Phi, y, k, m: trained(Phi, y, k, beyond.lam_for_lead(m, k) / k),
+            lambda Phi, y, k, m: trained(Phi, y, k, losses.lam_for_lead(m, k) / k),
             "summed over the classes",
         ),
         (lambda Phi, y, k, m: trained(Phi, y, k, 0.01, steps=20000), "another λ"),
         (
-            lambda Phi, y, k, m: trained(Phi, y, k, beyond.lam_for_lead(m, k), steps=20),
+            lambda Phi, y, k, m: trained(Phi, y, k, losses.lam_for_lead(m, k), steps=20),
             "train longer",
         ),
         (

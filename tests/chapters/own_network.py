@@ -23,7 +23,7 @@ def compare_lead(names):
         assert names["lam_for_lead"](lead, classes) == pytest.approx(expected)
 
 
-CORE = {"effective": compare_effective, "lead": compare_lead}
+CORE = {"effective": compare_effective, "lam-for-lead": compare_lead}
 
 ALLOWED: list[str] = []
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from gsutils import progress
+from gsutils import text
 from gsutils.page import plots
 
 
@@ -94,7 +94,7 @@ def _show(draw: Callable[..., None], settings: Mapping[str, Any]) -> None:
 
 def _in_live_notebook() -> bool:
     """Whether a person watches, and in a notebook: a terminal shows no widgets."""
-    if not progress.person_watches():
+    if not text.person_watches():
         return False
     from IPython import get_ipython
 
