@@ -64,6 +64,7 @@ def title(cell: nbformat.NotebookNode, figure: str = "", caption: str = "") -> s
     """What a folded cell holds, in words: its figure's number and the first sentence below it."""
     if figure:
         words = re.sub(r"[*_`]|\[(.*?)\]\(.*?\)", r"\1", " ".join(caption.split()))
+        words = re.sub(r"^(Left|Top): ", "", words)  # a panel's place says nothing of the figure
         first = re.split(r"(?<!\b(?:Fig|Eqs))(?<!\bEq)[.:;]\s", words)[0].rstrip(".:;")
         imports = "Imports, " * holds(cell.source, True).startswith("Imports")
         return textwrap.shorten(f"{imports}{figure}: {first}", 100, placeholder=" …")
