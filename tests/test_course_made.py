@@ -101,6 +101,7 @@ def solution_words(course):
     """By exercise, words that stand nowhere in the book but in hidden solutions."""
     stripped = [source.for_students(text, course.hidden) for text in PAGES.values()]
     others = [path.read_text(encoding="utf-8") for path in READ if path.stem not in PAGES]
+    others += [path.read_text(encoding="utf-8") for path in (ROOT / "gsutils").rglob("*.py")]  # API
     public = set(re.findall(r"\w+", " ".join([*stripped, *others, pages.home(course)]).lower()))
     return {
         d.argument: set(re.findall(r"\w+", d.body.lower())) - public

@@ -119,7 +119,7 @@ SIGNS = torch.tensor([1.0, -1, 1, -1])
         (lambda X: X[:2], PAIR, r"logits \(4,\) or \(4, K\) for 4 labels, got \(2, 3\)"),
         (lambda X: X[None], PAIR, "take one run"),
         (lambda X: X, [(torch.zeros(4, 3), SIGNS)], r"write y.long\(\)"),
-        (lambda X: X[:, 0], PAIR, r"for labels 0/1 use 2 \* y - 1"),
+        (lambda X: X[:, 0], PAIR, r"for labels 0/1 use 2.0 \* y - 1"),
         (lambda X: X, [(torch.zeros(4, 3), torch.eye(4))], r"one-hot labels y.argmax\(-1\)"),
         (lambda X: X, [(torch.zeros(1, 2), torch.tensor([2]))], r"classes must be 0\.\.1"),
         (lambda X: X, [torch.zeros(4, 3)], r"\(X, y\) or \(X, y, group\), got Tensor"),

@@ -42,6 +42,8 @@ def preview(target: Tag) -> str:
         parts = [heading, heading.find_next_sibling("p")] if isinstance(heading, Tag) else []
     elif target.name == "dt":
         parts = [target, target.find_next_sibling("dd")]
+        if isinstance(parts[1], Tag) and "sig" in target.get_attribute_list("class"):
+            parts[1] = parts[1].find("p", recursive=False)  # what a function does, in a sentence
     made = BeautifulSoup("<div></div>", "html.parser")
     box = made.div
     assert box is not None

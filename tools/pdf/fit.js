@@ -24,7 +24,8 @@ function sizeFigures() {
     const drawn = Number(picture.getAttribute("width")) || picture.naturalWidth;
     const width = Math.min(drawn * FIGURE_SCALE, wide);
     picture.style.width = `${width}px`;
-    const over = width - picture.parentElement.clientWidth;
+    const around = (picture.closest("picture") ?? picture).parentElement; // <picture> has no width
+    const over = width - around.clientWidth;
     if (over > 0) {
       picture.style.marginLeft = picture.style.marginRight = `${-over / 2}px`;
       picture.style.maxWidth = "none";
