@@ -320,7 +320,7 @@ def test_the_json_has_the_documented_fields(submit, tmp_path):
     documented = re.findall(r"^    (\w+(?:, \w+)*)(?:  |$)", report.__doc__, re.MULTILINE)
     assert list(graded) == ", ".join(documented).split(", ")
     assert (graded["format"], graded["version"]) == ("gsutils-grade", 1)
-    assert (graded["score"], graded["points"], graded["problem"]) == (1, 3, None)
+    assert (graded["score"], graded["points"], graded["problem"]) == (1, 4, None)
     first = graded["exercises"][0]
     assert ", ".join(first) in " ".join(report.__doc__.split())
     assert first["code"] == function(RIGHT)
@@ -336,7 +336,7 @@ def test_the_command_prints_a_line_for_each_notebook_and_returns_0(submit, tmp_p
     (tmp_path / ".ipynb_checkpoints" / "ada.ipynb").write_text("{")
     assert main([str(tmp_path), "--out", str(tmp_path / "out")]) == 0
     first, last = capsys.readouterr().out.splitlines()
-    assert first.startswith("[1/1] ada.ipynb: 1 of 3: linear-margin passed, sd-objective missing")
+    assert first.startswith("[1/1] ada.ipynb: 1 of 4: linear-margin passed, sd-objective missing")
     assert last.startswith("1 of 1 graded in ")
     assert json.loads((tmp_path / "out" / "ada.json").read_text())["notebook"] == path.name
 
