@@ -10,7 +10,7 @@
   ];
   const COMMON = { loss: "logistic", gamma: 0, decay: 0, late: 0, optimizer: "sgd", lr: 0.01, momentum: 0.9 };
   const WIDTH = 500, SEED = 0, STEPS = 1000;
-  const PACE = 10, WORK = 8; // steps of a frame, and its milliseconds for them, and for a map
+  const PACE = 10, WORK = 5; // steps of a frame, and its milliseconds for them, and for a map
 
   /** The share of the slope along x2, of the mean absolute slopes along both at the points. */
   function share(network, { x1, x2, n }, step = 1e-3) {
