@@ -44,9 +44,7 @@ def test_it_trains_the_networks_of_figure_1_when_it_is_asked_to(browser, open_pa
     page.keyboard.press("Enter")
     page.wait_for_function(TRAINED, timeout=120_000)
     tasks, _ = speed.tasks(browser)
-    *rest, longest = sorted(cpu for _, cpu in tasks)  # the longest compiles what was just loaded
-    assert max(rest) <= 50
-    assert longest <= 150
+    assert max(cpu for _, cpu in tasks) <= 50
     assert page.get_by_role("button", name="Train again").is_visible()
     settings = page.evaluate(
         f"{RUNS}.map(run => ({{ ...run.settings, width: run.trainer.network.width }}))"

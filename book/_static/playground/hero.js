@@ -28,9 +28,9 @@
 
   function mount(root, button) {
     const { make } = gs.controls;
-    let playing = false, turn = 0;
+    let playing = false, told = true, turn = 0;
     const runs = CASES.map(() => new gs.Run("plain", () => loop.wake()));
-    const shares = CASES.map(() => make("b"));
+    const parts = CASES.map(() => NaN), shares = CASES.map(() => make("b"));
     const steps = make("span", { className: "play-steps" });
     const status = gs.controls.status();
     const loop = new gs.loop.Loop(root, frame);
@@ -47,7 +47,8 @@
       if (on && runs[0].trainer.step === STEPS) reset();
       playing = on;
       button.textContent = on ? "Pause" : runs[0].trainer.step < STEPS ? "Go on" : "Train again";
-      status.tell(on ? "Training." : summary());
+      told = on;
+      if (on) status.tell("Training.");
       loop.wake();
     }
 
@@ -60,16 +61,22 @@
       // Where motion is unwelcome only the end is shown.
       if (!playing || !gs.loop.calm()) {
         const run = runs[++turn % runs.length];
-        run.work(performance.now() + WORK);
         if (run.stale) draw(run, runs.indexOf(run));
+        else run.work(performance.now() + WORK);
       }
       steps.textContent = `step ${runs[0].trainer.step}`;
-      return playing || runs.some((run) => run.behind || run.stale);
+      const more = playing || runs.some((run) => run.behind || run.stale);
+      if (!more && !told) {
+        told = true;
+        status.tell(summary());
+      }
+      return more;
     }
 
     function draw(run, i) {
       run.draw();
-      shares[i].textContent = percent(share(run.trainer.network, run.data));
+      parts[i] = share(run.trainer.network, run.data);
+      shares[i].textContent = percent(parts[i]);
       const { margin, wrong } = run.values;
       run.chart.describe(
         `Two moons and the decision map, ${CASES[i][0]}, at step ${run.surveyed}: ${wrong} points misclassified, ` +
@@ -78,7 +85,7 @@
     }
 
     function summary() {
-      const [overlap, gap, sd] = runs.map(({ trainer, data }) => percent(share(trainer.network, data)));
+      const [overlap, gap, sd] = parts.map(percent);
       return `Step ${runs[0].trainer.step}. The vertical coordinate has ${overlap} of the slope where the classes overlap, ` +
         `${gap} with a small gap, and ${sd} with spectral decoupling (SD).`;
     }
