@@ -14,7 +14,9 @@ a phone. A browser without a window draws at most 60 frames a second, and withou
 import argparse
 import json
 import tempfile
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 
 from playwright.sync_api import Browser, CDPSession, Page
 
@@ -36,11 +38,34 @@ STEPS = """() => {
   return performance.now() - start;
 }"""
 
+# About 50 ms of a laptop: beyond that a task is felt, the web's measures call it long.
+PLAIN = """() => {
+  const a = new Float64Array(1024).map((_, i) => Math.sin(i)), b = a.map(Math.cos);
+  let sum = 0;
+  for (let i = 0; i < 2.5e7; i++) sum += a[i & 1023] * b[(i + 1) & 1023];
+  return sum;
+}"""
+
 
 def processor(session: CDPSession) -> float:
     """Return the milliseconds that the page's tasks have had of the processor so far."""
     metrics = session.send("Performance.getMetrics")["metrics"]
     return next(1000 * m["value"] for m in metrics if m["name"] == "TaskDuration")
+
+
+def plain(page: Page) -> float:
+    """Return the processor's milliseconds for 25 million multiplications in a plain loop.
+
+    A task of the page is long or short beside it, on a slow or busy machine, too.
+    """
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    times = [processor(session)]
+    for _ in range(4):
+        page.evaluate(PLAIN)
+        times.append(processor(session))
+    session.detach()
+    return median(after - before for before, after in pairwise(times[1:]))
 
 
 def step(page: Page, session: CDPSession) -> tuple[float, float]:

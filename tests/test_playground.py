@@ -58,9 +58,9 @@ def test_it_opens_after_a_thousand_steps_in_short_tasks(browser, open_page):
     assert (seen["step"], seen["same"]) == (1000, True)
     assert (seen["margins"][:3], seen["margins"][-1]) == ([0, 20, 40], 1000)
     assert len(seen["records"]) > 200
-    assert max(cpu for _, cpu in tasks) <= 50
-    # 0.3 s on an idle laptop's core; the bound leaves room for the cores that CI has.
-    assert sum(cpu for _, cpu in tasks) <= 1500
+    unit = speed.plain(page)
+    assert max(cpu for _, cpu in tasks) <= unit
+    assert sum(cpu for _, cpu in tasks) <= 30 * unit
 
 
 def test_whoever_presses_a_button_does_not_wait_for_the_opening(open_page):
@@ -217,24 +217,24 @@ def test_axe_finds_nothing_and_nothing_overflows(open_page, theme, width):
 
 
 @pytest.mark.parametrize("width", [100, 500])
-def test_a_training_step_takes_at_most_four_milliseconds(open_page, width):
+def test_a_training_step_is_short(open_page, width):
     page = open_page(f"?play=train&width={width}&open=0")
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    assert speed.step(page, session)[1] <= 4  # of the processor: a busy machine only waits
+    assert speed.step(page, session)[1] <= speed.plain(page) / 12
 
 
-def test_no_frame_has_more_than_50_milliseconds_of_work(browser, open_page):
+def test_no_frame_has_a_long_task(browser, open_page):
     page = open_page(viewport={"width": 1000, "height": 1700})
-    longest = []
-    while not longest or (min(longest) > 50 and len(longest) < 3):
+    unit, longest = speed.plain(page), []
+    while not longest or (min(longest) > unit and len(longest) < 3):
         # A collection of the browser's garbage may fall into a task; our work is there every time.
         tasks, frames = speed.play(browser, page, 3)
         processor = [cpu for _, cpu in tasks]
         assert frames > 10
-        assert sum(processor) / frames <= 1000 / 60  # what is left for 60 frames a second
+        assert sum(processor) / frames <= unit / 3  # leaves 60 frames a second
         longest.append(max(processor))
-    assert min(longest) <= 50, longest
+    assert min(longest) <= unit, longest
 
 
 def test_without_javascript_there_is_a_picture_and_a_sentence(browser, address):

@@ -16,7 +16,7 @@ from tools import picture, playground
 open_page = playground_page.open_page
 CASES = two_moons.ENTRIES["figure1"].cases["quick"]
 RUNS = "document.querySelector('.gs-hero').playground?.runs"
-TRAINED = f"() => {RUNS}?.every(run => run.trainer.step === 1000 && !run.behind && !run.stale)"
+TRAINED = f"() => {RUNS}?.every(run => run.trainer?.step === 1000 && !run.behind && !run.stale)"
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +40,8 @@ def test_it_trains_the_networks_of_figure_1_when_it_is_asked_to(browser, open_pa
     assert [url for url in page.asked if url.endswith("run.js") or "run.js?" in url] == []
     button = page.get_by_role("button", name="Train it here")
     button.focus()
-    browser.start_tracing(page=page, categories=["devtools.timeline", "toplevel"])
     page.keyboard.press("Enter")
     page.wait_for_function(TRAINED, timeout=120_000)
-    tasks, _ = speed.tasks(browser)
-    assert max(cpu for _, cpu in tasks) <= 50
     assert page.get_by_role("button", name="Train again").is_visible()
     settings = page.evaluate(
         f"{RUNS}.map(run => ({{ ...run.settings, width: run.trainer.network.width }}))"
@@ -65,6 +62,21 @@ def test_it_trains_the_networks_of_figure_1_when_it_is_asked_to(browser, open_pa
     assert page.get_by_role("button", name="Go on").is_visible()
 
 
+def test_its_training_is_in_short_tasks(browser, open_page):
+    longest = []
+    for _ in range(3):  # a collection of the browser's garbage may fall into a task
+        page = open_page()
+        page.get_by_role("button", name="Train it here").focus()
+        browser.start_tracing(page=page, categories=["devtools.timeline", "toplevel"])
+        page.keyboard.press("Enter")
+        page.wait_for_function(TRAINED, timeout=120_000)
+        tasks, _ = speed.tasks(browser)
+        longest.append(max(cpu for _, cpu in tasks) / speed.plain(page))
+        if longest[-1] <= 1:
+            return
+    pytest.fail(f"the longest tasks, of a plain loop: {longest}")
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1000), ("dark", 375)])
 def test_axe_finds_nothing_and_nothing_moves_where_motion_is_unwelcome(open_page, theme, width):
     from axe_playwright_python.sync_playwright import Axe
@@ -72,7 +84,7 @@ def test_axe_finds_nothing_and_nothing_moves_where_motion_is_unwelcome(open_page
     page = open_page(viewport={"width": width, "height": 800}, reduced_motion="reduce")
     page.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
     page.get_by_role("button", name="Train it here").click()
-    page.wait_for_function(f"{RUNS}?.[0].trainer.step > 10")
+    page.wait_for_function(f"{RUNS}?.[0].trainer?.step > 10")
     early = page.locator("canvas").first.evaluate("canvas => canvas.toDataURL()")
     page.wait_for_timeout(400)
     if page.evaluate(f"{RUNS}[0].trainer.step < 1000"):

@@ -28,35 +28,39 @@
 
   function mount(root, button) {
     const { make } = gs.controls;
-    let playing = false, told = true, turn = 0;
+    let playing = false, told = true, turn = 0, waiting = [...CASES.keys()];
     const runs = CASES.map(() => new gs.Run("plain", () => loop.wake()));
     const parts = CASES.map(() => NaN), shares = CASES.map(() => make("b"));
     const steps = make("span", { className: "play-steps" });
     const status = gs.controls.status();
     const loop = new gs.loop.Loop(root, frame);
 
-    function reset() {
-      runs.forEach((run, i) => {
-        const [title, own] = CASES[i], data = gs.moons.twoMoons({ seed: SEED, delta: own.delta });
-        run.chart.caption.textContent = title;
-        run.start(gs.network.Network.initial(WIDTH, SEED), data, { ...COMMON, ...own }, gs.boundary.gridOf(data));
-      });
+    const step = () => runs[0].trainer?.step ?? 0;
+
+    function begin(i) {
+      const [title, own] = CASES[i], data = gs.moons.twoMoons({ seed: SEED, delta: own.delta });
+      runs[i].chart.caption.textContent = title;
+      runs[i].start(gs.network.Network.initial(WIDTH, SEED), data, { ...COMMON, ...own }, gs.boundary.gridOf(data));
     }
 
     function toggle(on) {
-      if (on && runs[0].trainer.step === STEPS) reset();
+      if (on && step() === STEPS) waiting = [...CASES.keys()];
       playing = on;
-      button.textContent = on ? "Pause" : runs[0].trainer.step < STEPS ? "Go on" : "Train again";
+      button.textContent = on ? "Pause" : step() < STEPS ? "Go on" : "Train again";
       told = on;
       if (on) status.tell("Training.");
       loop.wake();
     }
 
     function frame() {
+      if (waiting.length) {
+        begin(waiting.shift());
+        return true;
+      }
       const until = performance.now() + WORK;
       for (let i = 0; playing && i < PACE && performance.now() < until; i++) {
         for (const run of runs) run.advance();
-        if (runs[0].trainer.step === STEPS) toggle(false);
+        if (step() === STEPS) toggle(false);
       }
       // Where motion is unwelcome only the end is shown.
       if (!playing || !gs.loop.calm()) {
@@ -64,7 +68,7 @@
         if (run.stale) draw(run, runs.indexOf(run));
         else run.work(performance.now() + WORK);
       }
-      steps.textContent = `step ${runs[0].trainer.step}`;
+      steps.textContent = `step ${step()}`;
       const more = playing || runs.some((run) => run.behind || run.stale);
       if (!more && !told) {
         told = true;
@@ -86,7 +90,7 @@
 
     function summary() {
       const [overlap, gap, sd] = parts.map(percent);
-      return `Step ${runs[0].trainer.step}. The vertical coordinate has ${overlap} of the slope where the classes overlap, ` +
+      return `Step ${step()}. The vertical coordinate has ${overlap} of the slope where the classes overlap, ` +
         `${gap} with a small gap, and ${sd} with spectral decoupling (SD).`;
     }
 
@@ -97,7 +101,6 @@
     const panels = runs.map((run, i) => make("div", {}, run.chart.element, make("p", {}, "vertical: ", shares[i])));
     root.append(steps, make("div", { className: "play-panels" }, ...panels), status.element);
     button.addEventListener("click", () => toggle(!playing));
-    reset();
     toggle(true);
     root.scrollIntoView({ block: "nearest", behavior: gs.loop.calm() ? "auto" : "smooth" });
     root.playground = { runs, get playing() { return playing; } };
