@@ -17,7 +17,7 @@ from gsutils.page import runtime as runtime
 from tools import notebooks
 from tools.notebooks import values
 from tools.notebooks.__main__ import main
-from tools.notebooks.cells import title
+from tools.notebooks.cells import cells, title
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import GLUED, LEFT_OVER, Facts, Site, SourceError
 
@@ -207,7 +207,8 @@ def test_code_cells_are_kept_with_their_tags(book):
 def test_every_folded_cell_has_a_title_and_no_other(path):
     cells = nbformat.read(path, 4).cells
     folded = [cell for cell in cells if cell.metadata.get("cellView") == "form"]
-    assert all(re.match(r"#@title \S.{2,99}\n", cell.source) for cell in folded)
+    titles = [re.match(r"#@title (\S.{2,99})\n", cell.source)[1] for cell in folded]
+    assert not {"Table", "Code", "Plot"}.intersection(titles)
     assert sum("#@title" in cell.source for cell in cells) == len(folded)
 
 
@@ -217,7 +218,6 @@ def test_every_folded_cell_has_a_title_and_no_other(path):
         ("import re\nx = 1", ["hide-input"], "", "", "Imports"),
         ('glue("a", 1)', ["remove-cell"], "", "", "Values that the text quotes"),
         ('rows = []\ntable(["a"], rows)', ["hide-input"], "", "", "Table"),
-        ("x = 1", ["hide-input"], "", "", "Code"),
         ("plt.show()", ["hide-input"], "Figure 7.2", "Accuracy, *mean*. More.",
          "Figure 7.2: Accuracy, mean"),
         ("plt.show()", ["hide-input"], "Figure 6.2", "The paper's Fig. 2 on [digits](https://x): a",
@@ -230,6 +230,18 @@ def test_every_folded_cell_has_a_title_and_no_other(path):
 def test_the_title_of_a_folded_cell(source, tags, figure, caption, expected):
     cell = nbformat.v4.new_code_cell(source, metadata={"tags": tags})
     assert title(cell, figure, caption) == expected
+
+
+def test_a_folded_cell_that_shows_nothing_is_asked_for_a_title():
+    def made(option):
+        text = f"# One\n\n```{{code-cell}} ipython3\n:tags: [hide-input]\n{option}x = 1\n```\n"
+        page = read_myst_markdown_notebook(text, add_source_map=True)
+        return cells(Chapter("book/a.md", SITE), page)[-1]
+
+    with pytest.raises(SourceError, match=r"book/a.md:\d+: a folded cell .* needs .* :title: …"):
+        made("")
+    assert made(":title: One\n").source == "#@title One\nx = 1"
+    assert "title" not in made(":title: One\n").metadata
 
 
 def test_a_notebook_opens_with_title_install_and_device(book):
@@ -395,6 +407,15 @@ def test_the_device_cell_names_device_and_time(kind, name, gpu_hint, time, monke
     assert "Size: quick." in text
     monkeypatch.setenv("GSUTILS_SIZE", "paper")
     assert "Size: paper." in runtime.runtime_text("40 s", device=device)
+    assert runtime.runtime_text("40 s", device=device, sized=False).count("\n") == 0
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_size_can_be_set_where_a_chapter_follows_it(path):
+    text = "\n".join(sources(nbformat.read(path, 4), "code"))
+    follows = "chosen_size()" in text or bool(re.search(r'\]\.(train|record)\((?!")', text))
+    assert ("GSUTILS_SIZE" in text) == follows
+    assert ("sized=False" in text) == (not follows)
 
 
 def said_too_early(cells):

@@ -4,9 +4,10 @@ import re
 
 import pytest
 from access import CLOSE, OPEN, clipped, tab_through, violations_in_all
-from conftest import THEMES, need_pages
+from conftest import ROOT, THEMES, need_pages
 
 need_pages()
+TITLED = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md"))
 
 
 def contrast(colour, ground):
@@ -120,8 +121,9 @@ def test_figures_stand_on_white_in_the_dark(page, themed):
 
 def test_a_folded_cell_says_what_it_holds(page):
     said = page.locator("article details.hide.above-input > summary > p").all_inner_texts()
-    words = {"Imports", "Imports and plot", "Plot", "Table", "Code", ""}
-    assert {text.strip() for text in said} <= words
+    words = {"Imports", "Imports and plot", "Plot", "Table", ""}
+    titles = set(re.findall(r"^:title: (.*)$", TITLED, re.MULTILINE))
+    assert {text.strip() for text in said} <= words | {title.strip("'") for title in titles}
 
 
 def test_no_cell_printed_a_warning(page):

@@ -27,11 +27,13 @@ def holds(source: str, figure: bool = False) -> str:
 
 
 def name(app: Sphinx, doctree: nodes.document) -> None:
-    """Put the word in the place of MyST-NB's "Show the source"."""
+    """Put the word, or the cell's title, in the place of MyST-NB's "Show the source"."""
     for cell in doctree.findall(nodes.container):
         if cell.get("hide_mode") == "input":
             figure = "figure" in cell["cell_metadata"].get("mystnb", {})
-            cell["prompt_show"] = cell["prompt_hide"] = holds(cell.children[0].astext(), figure)
+            word = holds(cell.children[0].astext(), figure)
+            words = cell["cell_metadata"].get("title", word) if word == "Code" else word
+            cell["prompt_show"] = cell["prompt_hide"] = words
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def runtime_text(
     wants_gpu: bool = False,
     device: Device | None = None,
     size: str | None = None,
+    sized: bool = True,
 ) -> str:
     """Return the lines that `describe_runtime` prints.
 
@@ -58,6 +59,7 @@ def runtime_text(
         wants_gpu: whether the published size is meant for a GPU.
         device: what the notebook runs on; None looks for it.
         size: the size in force; None reads `GSUTILS_SIZE`.
+        sized: whether the notebook has two sizes.
     """
     device = device or present_device()
     size = chosen_size(size)
@@ -65,8 +67,9 @@ def runtime_text(
     lines = [f"Device: {device}. Expected time: {cpu if on_cpu or not gpu else gpu}."]
     if wants_gpu and on_cpu:
         lines.append("A GPU would help: in Colab, Runtime → Change runtime type → T4 GPU.")
-    lines.append(f"Size: {size}.")
-    if size == "quick":
+    if sized:
+        lines.append(f"Size: {size}.")
+    if sized and size == "quick":
         lines[-1] += ' For the published one: os.environ["GSUTILS_SIZE"] = "paper", then run all.'
     return "\n".join(lines)
 
@@ -81,12 +84,13 @@ def said(text: str) -> tuple[Device | None, str]:
     return Device(*device.groups()) if device else None, size[1] if size else ""
 
 
-def describe_runtime(cpu: str, gpu: str = "", wants_gpu: bool = False) -> None:
+def describe_runtime(cpu: str, gpu: str = "", wants_gpu: bool = False, sized: bool = True) -> None:
     """Print the device, the expected time and the size in force.
 
     Args:
         cpu: the time the notebook takes on a CPU, in words.
         gpu: the same on a GPU.
         wants_gpu: whether to say how to switch a GPU on where there is none.
+        sized: whether the notebook has two sizes.
     """
-    print(runtime_text(cpu, gpu, wants_gpu))
+    print(runtime_text(cpu, gpu, wants_gpu, sized=sized))

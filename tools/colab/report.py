@@ -25,7 +25,7 @@ class Run:
     Attributes:
         name: of the notebook.
         device: what it said it runs on; None where it said nothing.
-        size: the size that it said it takes.
+        size: the size that it said it takes; "" where it has one alone.
         figure: seconds until the first figure stood there; None without a figure.
         total: seconds until the last cell was done; None where one was not.
     """
@@ -43,8 +43,8 @@ class Run:
             found.append("has not run to its end")
         if not self.device:
             found.append("does not say on which device it runs")
-        elif self.device.kind == "CPU" and self.size != "quick":
-            found.append(f"runs the size {self.size or 'unknown'!r} without a GPU, not 'quick'")
+        elif self.device.kind == "CPU" and self.size not in ("quick", ""):
+            found.append(f"runs the size {self.size!r} without a GPU, not 'quick'")
         if self.figure is None and re.match(r"\d", self.name):
             found.append("shows no figure")
         if self.figure is not None and self.figure > LIMIT:

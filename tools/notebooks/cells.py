@@ -40,13 +40,15 @@ elif importlib.util.find_spec("gsutils") is None:
     print('This notebook needs gsutils: pip install "{package}"')"""
 
 DEVICE = """\
-import os
-
 {imported}from gsutils.page.runtime import describe_runtime
 
-# os.environ["GSUTILS_SIZE"] = "paper"  # the published settings in place of the quick ones
-describe_runtime({arguments})"""
+{size}describe_runtime({arguments})"""
 
+SIZE = """\
+# os.environ["GSUTILS_SIZE"] = "paper"  # the published settings in place of the quick ones
+"""
+# A call that takes the size in force.
+SIZED = re.compile(r"chosen_size\(|ENTRIES\[[^\]]+\]\.(?:train|record)\((?![\"'])")
 
 # Code that the page hides is folded in Colab and in Jupyter too: a click opens it.
 FOLDED = {"cellView": "form", "jupyter": {"source_hidden": True}}
@@ -70,7 +72,8 @@ def title(cell: nbformat.NotebookNode, figure: str = "", caption: str = "") -> s
         return textwrap.shorten(f"{imports}{figure}: {first}", 100, placeholder=" …")
     if "remove-cell" in cell.metadata.get("tags", []):
         return "Values that the text quotes"
-    return holds(cell.source)
+    held, said = holds(cell.source), str(cell.metadata.get("title", ""))
+    return f"Table: {said}" if held == "Table" and said else said or held
 
 
 def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
@@ -103,7 +106,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
         if cell.cell_type != "code":
             add(chapter.blocks(cell.source, line))
             continue
-        metadata = {k: v for k, v in cell.metadata.items() if k != "mystnb"}
+        metadata = {k: v for k, v in cell.metadata.items() if k not in ("mystnb", "title")}
         shown = cell.metadata.get("mystnb", {})
         code, below, label, first = cell.source, "", "", ""
         if caption := shown.get("figure", {}).get("caption"):
@@ -114,6 +117,12 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
             below += f"<details>\n<summary>The figure in words</summary>\n\n{alt}\n\n</details>"
         if UNSEEN.intersection(metadata.get("tags", [])):
             metadata |= FOLDED
+            if not (
+                {"figure", "title"}.intersection(shown | cell.metadata)
+                or "remove-cell" in metadata["tags"]
+                or holds(cell.source) == "Imports"
+            ):
+                raise chapter.error(line, "a folded cell without a figure needs a line :title: …")
             code = f"#@title {title(cell, label, first)}\n{code}"
         result.append(nbformat.v4.new_code_cell(code, metadata=metadata))
         add([below])
@@ -122,17 +131,21 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
 
 
 def opening(
-    chapter: Chapter, settings: dict[str, Any], package: str, quotes: bool
+    chapter: Chapter, settings: dict[str, Any], package: str, body: list[nbformat.NotebookNode]
 ) -> list[nbformat.NotebookNode]:
-    """The cells that install the package in Colab and name the device and the time."""
+    """The cells that install the package in Colab and name the device, the time and the size."""
     costs = {key: str(value) for key, value in settings.get("cost", {}).items()}
     if unknown := set(costs) - {"cpu", "gpu"}:
         raise chapter.error(0, f"gsbook.cost holds {sorted(unknown)}: expected cpu and gpu")
     arguments = [f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in costs.items()]
     arguments += ["wants_gpu=True"] * bool(settings.get("gpu"))
+    sized = any(cell.cell_type == "code" and SIZED.search(cell.source) for cell in body)
+    arguments += [] if sized else ["sized=False"]
     lines = "".join(f"    {argument},\n" for argument in arguments)
+    quotes = any("\nyours(" in cell.source for cell in body)
     device = DEVICE.format(
-        imported="from gsutils.page.prose import yours\n" if quotes else "",
+        imported="import os\n\n" * sized + "from gsutils.page.prose import yours\n" * quotes,
+        size=SIZE * sized,
         arguments=f"\n{lines}",
     )
     return [
@@ -163,8 +176,7 @@ def notebook(
         raise chapter.error(0, f"a chapter starts with a title '# …', got {heading!r}")
     heading += f"\n\n{CREDIT.format(page=chapter.site.page)}"
     body[0].source = rest.strip("\n")
-    quotes = any("\nyours(" in cell.source for cell in body)
-    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, package, quotes)]
+    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, package, body)]
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
