@@ -6,12 +6,11 @@ import re
 from functools import cache
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, missing
 
 from grading.grader import grade
-from tools import book
+from tools import address, book
 from tools.course import editions, pages, settings, source
 from tools.course.__main__ import MARK
 
@@ -124,7 +123,7 @@ def links(page):
 
 
 def test_no_link_for_students_leads_to_the_solutions_in_the_repository(course):
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    repository = address.address(ROOT)
     found = [
         (page.name, href)
         for page in (OUT / "student").rglob("*.html")

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from tools import book, gsbook, identity, notebooks
+from tools import address, book, gsbook, identity, notebooks
 from tools.course import pages, sets, source
 from tools.course.settings import Course
 from tools.notebooks import Addresses
@@ -65,7 +65,9 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         _copy(root, instructor, lambda text, name: source.opened(text))
         if notes:
             _leave_out(notes, student, instead="grading")
-        others = Addresses(course.package, f"{course.site}/", online.files)
+        others = dataclasses.replace(
+            online, package=course.package, pages=f"{course.site}/", ask="your teacher"
+        )
         stripped = _convert(student, others, build)
         full = _convert(instructor, online, build)
         tasks = sets.tasks(course, stripped, full)
@@ -148,14 +150,17 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
     """
     config = yaml.safe_load((edition / "_config.yml").read_text(encoding="utf-8"))
     config["title"] = f"{course.title}, {course.term}"
+    config["repository"]["url"] = address.address(book.ROOT)  # the copy has no remote
     config["html"] |= {"extra_footer": footer}
     if repository:
         where = {"url": repository, "branch": course.branch, "path_to_book": "_sources"}
         config["repository"] = where
     else:
-        config["html"] |= {"use_repository_button": False, "use_issues_button": False}
+        theme = config["sphinx"]["config"]["html_theme_options"]
+        theme |= {"use_repository_button": False, "use_issues_button": False}
     if edition.name == "student":
         config["html"]["baseurl"] = course.site
+    config["sphinx"]["config"]["gsbook_notebooks"] = ""  # buttons lead where the edition lies
     config["exclude_patterns"] = ["book/**.ipynb", "_build", ".*"]
     config["execute"]["exclude_patterns"] = ["problem-sets/*", "answer-key/*"]
     _dump(config, edition / "_config.yml")

@@ -120,7 +120,7 @@ def _cells(
     """Yield the cells of a week's notebook."""
     markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
     yield markdown(_head(course, week, key))
-    yield code(INSTALL.format(package=course.package))
+    yield code(INSTALL.format(package=course.package, ask="your teacher"))
     setup = [s for exercise, _ in week.exercises for s in known[exercise.label].setup]
     yield code(imports(setup))
     chapter = None

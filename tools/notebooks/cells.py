@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from myst_nb.core.read import read_myst_markdown_notebook
 
+from tools.address import Addresses
 from tools.folded import holds
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import GLUED, LEFT_OVER
@@ -34,10 +35,16 @@ INSTALL = """\
 import importlib.util
 import sys
 
+from IPython.core.error import UsageError
+
 if "google.colab" in sys.modules:
     %pip install --quiet --no-deps "{package}" "pooch>=1.8" "dacite>=1.8.1"
-elif importlib.util.find_spec("gsutils") is None:
-    print('This notebook needs gsutils: pip install "{package}"')"""
+    importlib.invalidate_caches()
+if importlib.util.find_spec("gsutils") is None:
+    raise UsageError(
+        'gsutils is not installed: try pip install "{package}", '
+        "and if that fails, ask {ask}."
+    )"""
 
 DEVICE = """\
 import os
@@ -122,7 +129,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
 
 
 def opening(
-    chapter: Chapter, settings: dict[str, Any], package: str, quotes: bool
+    chapter: Chapter, settings: dict[str, Any], online: Addresses, quotes: bool
 ) -> list[nbformat.NotebookNode]:
     """The cells that install the package in Colab and name the device and the time."""
     costs = {key: str(value) for key, value in settings.get("cost", {}).items()}
@@ -136,20 +143,20 @@ def opening(
         arguments=f"\n{lines}",
     )
     return [
-        nbformat.v4.new_code_cell(INSTALL.format(package=package)),
+        nbformat.v4.new_code_cell(INSTALL.format(package=online.package, ask=online.ask)),
         nbformat.v4.new_code_cell(device),
     ]
 
 
 def notebook(
-    chapter: Chapter, text: str, package: str, values: "dict[str, Value] | None" = None
+    chapter: Chapter, text: str, online: Addresses, values: "dict[str, Value] | None" = None
 ) -> str:
     """The notebook made from a chapter's text, as the text of its file.
 
     Args:
         chapter: the chapter.
         text: its text.
-        package: what pip installs to get the package.
+        online: where the notebook finds things.
         values: what the text quotes; None leaves marks, see :func:`tools.notebooks.values.masked`.
 
     Raises:
@@ -164,7 +171,7 @@ def notebook(
     heading += f"\n\n{CREDIT.format(page=chapter.site.page)}"
     body[0].source = rest.strip("\n")
     quotes = any("\nyours(" in cell.source for cell in body)
-    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, package, quotes)]
+    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, online, quotes)]
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
