@@ -49,13 +49,16 @@ def make(root: Path) -> dict[Path, str]:
     return {path: text for path, (_, text) in convert(root, committed(root), root / BUILD).items()}
 
 
-def convert(root: Path, online: Addresses, build: Path | None) -> dict[Path, tuple[Chapter, str]]:
+def convert(
+    root: Path, online: Addresses, build: Path | None, known: dict[str, Facts] | None = None
+) -> dict[Path, tuple[Chapter, str]]:
     """Each chapter of the book in `root` as it was converted, and its notebook, by path.
 
     Args:
         root: the folder of the book.
         online: where notebooks find things.
         build: the folder of the built book, whose values are quoted; None leaves marks instead.
+        known: what the book says, by chapter, where it has been read before: that takes long.
 
     Raises:
         SourceError: a chapter holds something that has no place in a notebook, or is not built.
@@ -72,8 +75,10 @@ def convert(root: Path, online: Addresses, build: Path | None) -> dict[Path, tup
         text = found[name].read_text(encoding="utf-8")
         return chapter, notebook(chapter, text, online, glued)
 
-    wanted = {name: one(name, None)[0].wanted for name in found}
-    facts = numbers.read_book(root, config, wanted, online.pages, online.files)
+    facts = known
+    if facts is None:
+        wanted = {name: one(name, None)[0].wanted for name in found}
+        facts = numbers.read_book(root, config, wanted, online.pages, online.files)
     return {path.with_suffix(".ipynb"): one(name, facts[name]) for name, path in found.items()}
 
 

@@ -115,6 +115,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
         code, below, label, first = cell.source, "", "", ""
         if caption := shown.get("figure", {}).get("caption"):
             label = chapter.number("figure", "", line)
+            chapter.labels[str(shown["figure"].get("name"))] = label
             first = "".join(chapter.blocks(caption, line)).strip("\n")
             below = f"**{label}.** {first}\n\n"
         if alt := " ".join(shown.get("image", {}).get("alt", "").split()):
