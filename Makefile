@@ -83,7 +83,6 @@ links: $(INSTALLED)
 	$(BIN)/lychee --config lychee.toml $(LINKING)
 
 notebooks: book
-	@$(BIN)/python -m tools.release address
 	@$(BIN)/python -m tools.notebooks
 
 serve: book

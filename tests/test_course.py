@@ -1,5 +1,6 @@
 """A course of the book: what is wrong in course.yml is said, and its parts are made as it says."""
 
+import dataclasses
 import datetime
 import re
 import shlex
@@ -178,7 +179,7 @@ def test_words_of_yaml_1_1_and_anchors_are_what_they_look_like():
     course = read(text + "  more: {'2026': https://a.org, yes: https://b.org}\nnbgrader: &n true\n")
     assert course.term == "no"
     assert course.more == {"2026": "https://a.org", "yes": "https://b.org"}
-    assert course.weeks[1].name == "week-03"
+    assert course.weeks[1].number == 3
     assert course.nbgrader
 
 
@@ -307,9 +308,19 @@ def test_an_edition_uses_the_executed_cells_of_the_book(tmp_path):
 # --- problem sets -------------------------------------------------------------------------------
 
 TASKS = {
-    "ex-half": sets.Task("Clever Hans", "https://a/1.html", "### Half", "", "", "It bends.", []),
+    "ex-half": sets.Task(
+        *("Clever Hans", "https://a/1.html", "Exercise 1.1", "★ Half", "Does it bend?"),
+        stub="",
+        code="",
+        words="It bends.",
+        setup=[],
+        questions=["Why?", "What did you see?"],
+    ),
     "ex-line": sets.Task(
-        *("Clever Hans", "https://a/1.html", "### Line"),
+        *("Clever Hans", "https://a/1.html", "Exercise 1.2", "★ Line", "Write it, see (1.1)."),
+        passages={"eq-a": "$$ x \\tag{1.1} $$"},
+        objects=["from gsutils import dual", "lam = 2"],
+        cells=["print(lam)"],
         stub="def linear_margin(w, b, X, y):\n    ...\n\n\nchecks.linear_margin(linear_margin)",
         code="def linear_margin(w, b, X, y):\n    return (y * (X @ w + b)).min() / np.hypot(*w)",
         words="",
@@ -326,9 +337,18 @@ def test_a_problem_set_has_its_date_its_exercises_and_what_they_need():
     cells = made(read(SMALL)).cells
     text = "\n".join(cell.source for cell in cells)
     assert "Problem set, week 1" in cells[0].source
-    assert "Due **Monday, 8 February 2027**. 2 points for code" in cells[0].source
-    assert cells[2].source == "import numpy as np\nfrom gsutils import checks"
-    assert text.index("### Half") < text.index("*Your answer:*") < text.index("### Line")
+    assert "Due **Monday, 8 February 2027**. 3 points: 2 points for code" in cells[0].source
+    assert "CC BY 4.0" in cells[0].source
+    assert "Hand in this notebook as `shortcuts-week-01.ipynb`" in cells[0].source
+    (name,) = [cell for cell in cells if cell.metadata.get("tags") == ["gs-student"]]
+    filled: dict[str, str] = {}
+    exec(name.source, filled)
+    assert [filled[key] for key in ("NAME", "STUDENT_ID", "WORKED_WITH")] == ["", "", ""]
+    assert cells[3].source == "import numpy as np\nfrom gsutils import checks"
+    order = ["### Problem 1. ★ Half", "Exercise 1.1", "*Your answer:*", "### Problem 2. ★ Line"]
+    order += ["see (1.1)", r"\tag{1.1}", "from gsutils import dual\nlam = 2", "def linear_margin"]
+    order += ["print(lam)"]
+    assert [text.index(part) for part in order] == sorted(text.index(part) for part in order)
     (stub,) = [c for c in cells if c.metadata.get("tags") == ["exercise-linear-margin"]]
     assert (stub.source, stub.metadata.points) == (TASKS["ex-line"].stub, 2)
     assert "It bends" not in text
@@ -338,15 +358,63 @@ def test_a_problem_set_has_its_date_its_exercises_and_what_they_need():
     assert "hypot" in answers
 
 
+def test_each_question_in_words_has_a_cell_of_its_own_with_its_points():
+    words = [c for c in made(read(SMALL)).cells if c.metadata.get("tags") == ["gs-words"]]
+    assert [cell.metadata.gs for cell in words] == [
+        {"exercise": "ex-half", "part": 1},
+        {"exercise": "ex-half", "part": 2},
+    ]
+    assert [cell.metadata.points for cell in words] == [0.5, 0.5]
+    assert [cell.source.partition("\n")[0] for cell in words] == [
+        "**a)** Why?",
+        "**b)** What did you see?",
+    ]
+
+
+def test_what_two_problems_refer_to_is_printed_once():
+    passages = {"eq-a": TASKS["ex-line"].passages["eq-a"]}
+    both = {**TASKS, "ex-half": dataclasses.replace(TASKS["ex-half"], passages=passages)}
+    course = read(SMALL)
+    assert sets.notebook(course, course.weeks[0], both).count(r"\\tag{1.1}") == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "stub", "questions", "expected"),
+    [(1, "", 1, [1]), (2, "x", 0, [2]), (2, "x", 1, [1, 1]), (1, "x", 2, [0.5, 0.25, 0.25]),
+     (1, "", 3, [0.5, 0.25, 0.25]), (0, "", 2, [0, 0]), (0.3, "", 2, [0.15, 0.15])],
+)  # fmt: skip
+def test_the_points_of_an_exercise_are_shared_by_its_parts(points, stub, questions, expected):
+    task = dataclasses.replace(TASKS["ex-half"], stub=stub, questions=["?"] * questions)
+    shares = sets.shared(points, task)
+    assert shares == expected
+    assert sum(shares) == pytest.approx(points)
+
+
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Shortcuts", "shortcuts-week-03"),
+        ("Übungen: Warum? (WS 26/27)", "ubungen-warum-ws-26-27-week-03"),
+        ("捷徑", "week-03"),
+        ("a" * 60, "a" * 40 + "-week-03"),
+        ("Eleven " * 9, "eleven-eleven-eleven-eleven-eleven-week-03"),
+    ],
+)  # fmt: skip
+def test_a_file_s_name_has_the_course_and_the_week(title, name):
+    text = changed("title: Shortcuts", f"title: '{title}'")
+    assert read(text).weeks[1].name == name
+
+
 def test_for_nbgrader_each_answer_has_its_cell_its_points_and_a_locked_test():
     cells = made(read(SMALL + "nbgrader: true\n")).cells
     found = {c.metadata.nbgrader["grade_id"]: c for c in cells if "nbgrader" in c.metadata}
-    assert set(found) == {"ex-half", "linear-margin", "linear-margin-test"}
+    assert set(found) == {"ex-half", "ex-half-2", "linear-margin", "linear-margin-test"}
     kinds = {
         n: (c.metadata.nbgrader["grade"], c.metadata.nbgrader["solution"]) for n, c in found.items()
     }
     assert kinds == {
         "ex-half": (True, True),  # graded by hand
+        "ex-half-2": (True, True),
         "linear-margin": (False, True),
         "linear-margin-test": (True, False),
     }

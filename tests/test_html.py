@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import unquote, urldefrag, urljoin, urlparse
 
 import pytest
-import yaml
 from bs4 import BeautifulSoup
 from conftest import HTML, PAGES, ROOT, missing
+
+from tools import address, publish
 
 if not PAGES:
     missing("the book is not built: run `make book`")
@@ -86,10 +87,9 @@ def test_colab_links_name_the_notebook_of_the_page(name):
     if "kernelspec:" not in source.read_text(encoding="utf-8"):
         assert links == []
         return
-    repository = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))["repository"]
     notebook = source.with_suffix(".ipynb").relative_to(ROOT).as_posix()
-    place = urlparse(repository["url"]).path.strip("/")
-    home = f"https://colab.research.google.com/github/{place}/blob/{repository['branch']}/"
+    place = urlparse(address.address(ROOT)).path.strip("/")
+    home = f"https://colab.research.google.com/github/{place}/blob/{publish.branch(ROOT)}/"
     assert set(links) == {home + notebook}
     assert (ROOT / notebook).is_file(), "run `make notebooks`"
 

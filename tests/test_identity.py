@@ -12,7 +12,7 @@ from sphinx.errors import ConfigError
 from gsutils.experiments import ENTRIES
 from gsutils.ledger.verdicts import summary
 from gsutils.runs import records
-from tools import identity, release
+from tools import address, identity
 from tools.identity import Provenance, footer, opening, provenance
 
 GIT = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-c", "commit.gpgsign=false"]
@@ -125,10 +125,11 @@ def test_the_first_page_has_the_counts_of_the_stored_results_and_none_that_is_ty
     assert other == ["# A page"]
 
 
-def test_a_page_that_asks_for_them_has_the_address_and_the_version():
-    page = ["pip install {{ repository }}@v{{ version }}"]
+def test_a_page_that_asks_for_them_has_the_address_and_what_pip_installs():
+    page = ["pip install {{ package }}, git clone {{ repository }}"]
     identity.count(SimpleNamespace(srcdir=ROOT), "book/api", page)
-    assert page == [f"pip install {release.address(ROOT)}@v{release.version(ROOT)}"]
+    online = address.addresses(ROOT)
+    assert page == [f"pip install {online.package}, git clone {online.repository}"]
 
 
 def test_the_card_is_of_the_size_that_its_tags_tell():

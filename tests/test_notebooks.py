@@ -10,6 +10,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from conftest import HTML, ROOT, missing
+from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 from myst_nb.core.read import read_myst_markdown_notebook
 
@@ -30,6 +31,7 @@ def built(tmp_path_factory):
     """A small book that uses every role and directive, built, with its cells executed."""
     root = tmp_path_factory.mktemp("book")
     shutil.copytree(ROOT / "tests" / "pages", root, dirs_exist_ok=True)
+    shutil.copy(ROOT / "pyproject.toml", root)
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build"]
     command += [str(root), "-W", "--keep-going"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -368,7 +370,11 @@ def test_the_committed_notebooks_are_those_of_the_sources():
 
 
 def run_install_cell(source: str) -> list[str]:
-    """Run the install cell in IPython with a recording `%pip`; return what pip was asked."""
+    """Run the install cell in IPython with a recording `%pip`; return what pip was asked.
+
+    Raises:
+        UsageError: the cell stops.
+    """
     shell = InteractiveShell()
     asked: list[str] = []
     shell.register_magic_function(asked.append, magic_name="pip")
@@ -388,6 +394,20 @@ def test_the_install_cell_leaves_colabs_libraries_alone(book, monkeypatch):
     assert "--no-deps" in asked
     assert re.search(r'"gsutils @ git\+https://github\.com/[\w/.-]+@v\d+\.\d+\.\d+"', asked)
     assert not re.search(r"torch|numpy|scipy|matplotlib|scikit|upgrade|-U", asked)
+
+
+@pytest.mark.parametrize("where", ["google.colab", "elsewhere"])
+def test_an_install_cell_after_which_the_package_is_missing_stops_in_a_sentence(
+    where, book, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, where, types.ModuleType(where))
+    source = book[1]["one"].cells[1].source.replace('find_spec("gsutils")', 'find_spec("nowhere")')
+    with pytest.raises(UsageError, match=r'try pip install "gsutils @ .*", and if .*, ask at http'):
+        run_install_cell(source)
+    shown = capsys.readouterr()
+    assert shown.out == ""  # no traceback
+    assert shown.err.startswith("UsageError: gsutils is not installed: ")
+    assert shown.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

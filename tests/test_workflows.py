@@ -77,6 +77,16 @@ def test_nothing_that_strangers_write_reaches_its_shell(workflow):
         assert not re.search(r"\$\{\{[^}]*(github\.(event|head_ref)|inputs)", script)
 
 
+def test_the_buttons_lead_to_notebooks_that_are_published_before_the_pages():
+    text = (ROOT / ".github" / "workflows" / "pages.yml").read_text(encoding="utf-8")
+    jobs = yaml.safe_load(text)["jobs"]
+    assert set(jobs["deploy"]["needs"]) == {"build", "notebooks"}
+    assert jobs["notebooks"]["permissions"] == {"contents": "write"}
+    assert "-m tools.publish" in "".join(scripts({"jobs": {"one": jobs["notebooks"]}}))
+    (checkout,) = [s for s in jobs["notebooks"]["steps"] if "checkout" in s.get("uses", "")]
+    assert checkout["with"]["fetch-tags"], "the tag of the commit is not seen"
+
+
 def test_the_book_is_built_and_checked_before_a_release():
     text = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")
     jobs = yaml.safe_load(text)["jobs"]

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from jupyter_cache import get_cache
@@ -56,6 +56,8 @@ def execute(app: Sphinx, env: Any, docnames: Sequence[str]) -> None:
     cache = get_cache(settings.execution_cache_path or ".jupyter_cache")
     todo = []
     for docname, path, notebook in notebooks(app, docnames):
+        if any(PurePosixPath(path).match(name) for name in settings.execution_excludepatterns):
+            continue
         try:
             cache.match_cache_notebook(notebook)
         except KeyError:

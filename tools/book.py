@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from gsutils.page import panels
-from tools import gsbook, identity
+from tools import address, gsbook, identity
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -26,6 +26,7 @@ INPUTS = ["_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"]
 INPUTS += [
     f"tools/{name}.py"
     for name in (
+        "address",
         "ahead",
         "bets",
         "book",
@@ -51,6 +52,7 @@ def inputs_digest() -> str:
     skipped = {"__pycache__", ".ipynb_checkpoints"}
     files = {path for path in files if not skipped.intersection(path.parts)}
     seen = {**gsbook.environment(ROOT), "built from": identity.provenance(ROOT)}
+    seen["online"] = vars(address.addresses(ROOT))
     return gsbook.digest(ROOT, files, seen)
 
 

@@ -21,7 +21,6 @@ import json
 import os
 import platform
 import re
-import shutil
 import time
 import tomllib
 from collections.abc import Iterable
@@ -38,6 +37,8 @@ from packaging.requirements import Requirement
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
+
+from tools import address
 
 PACKAGE = "gsutils"
 RECORDS, FETCH = "runs/records.py", "data/fetch.py"  # what reads stored results, and data
@@ -185,9 +186,14 @@ def adapt_page(
     buttons = context.get("header_buttons", [])
     if not app.config.html_theme_options.get("use_repository_button"):  # an edition without one
         buttons[:] = [b for b in buttons if b.get("label") != "launch-buttons"]
+    theme = app.config.html_theme_options
     for place, button in enumerate(buttons):
         if button.get("label") == "launch-buttons" and len(button["buttons"]) == 1:
-            buttons[place] = {**button["buttons"][0], "label": "colab"}
+            colab = {**button["buttons"][0], "label": "colab"}
+            if own := app.config.gsbook_notebooks:
+                ours = f"/blob/{theme.get('repository_branch', '')}/"
+                colab["url"] = colab["url"].replace(ours, f"/blob/{own}/", 1)
+            buttons[place] = colab
     # docutils gives the items of a bibliography a role that a list must not contain.
     if "body" in context:
         context["body"] = context["body"].replace('role="doc-biblioentry"', 'role="listitem"')
@@ -217,9 +223,16 @@ class TimesTable(SphinxPostTransform):
 
 
 def finish(app: Sphinx, exception: Exception | None) -> None:
-    """Write the chapters' execution times, and put the committed notebooks up for download."""
+    """Write the chapters' execution times, and put the notebooks up for download.
+
+    Those of the book are the committed ones with this checkout's addresses, as `tools.publish`
+    publishes them; an edition's are as they are.
+    """
     if exception is not None or app.builder.name != "html":
         return
+    root = Path(app.srcdir)
+    ours = bool(app.config.gsbook_notebooks)
+    old, new = (address.committed(root), address.addresses(root)) if ours else (None, None)
     times = {}
     for docname, metadata in app.env.nb_metadata.items():  # type: ignore[attr-defined]
         if run := metadata.get("exec_data"):
@@ -229,13 +242,16 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
         notebook = Path(app.srcdir, docname).with_suffix(".ipynb")
         download = Path(app.outdir, "_sources", docname).with_suffix(".ipynb")
         if notebook.is_file() and download.is_file():
-            shutil.copyfile(notebook, download)
+            text = notebook.read_text(encoding="utf-8")
+            text = old.replaced(text, new) if old and new else text
+            download.write_text(text, encoding="utf-8")
     Path(app.outdir).with_name(TIMES).write_text(json.dumps(times, indent=1), encoding="utf-8")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     app.add_config_value("gsbook_started", time.time(), "")
+    app.add_config_value("gsbook_notebooks", "", "html")  # the branch that Colab's button leads to
     app.add_config_value("gsbook_ahead", [], "")  # chapters executed before their pages were read
     app.add_post_transform(TimesTable)
     app.connect("source-read", add_digest)

@@ -2,13 +2,13 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
 
 - Every page ends with the version, the commit that it was built from, and the licence, and has a
   description and a card for those who share its address (by the library sphinxext-opengraph; the
-  addresses follow from `repository: url:` in `_config.yml`).
+  addresses are those of `tools.address`).
 - A chapter, a file `NN-name.md`, has its number in its heading, in the sidebar and in the links
   to the next and the previous page.
 - After a chapter's question stands the button that opens it in Colab. What it costs to run, from
   its front matter, stands in its box "Before you start", or beside the button where there is none.
 - Where a page has ``{{ ledger_summary }}``, it has the counts of the ledger, in a sentence; where
-  it has ``{{ repository }}`` or ``{{ version }}``, the repository's address or the version.
+  it has ``{{ repository }}`` or ``{{ package }}``, the repository's address or what pip installs.
 
 >>> opening({"cpu": "a minute"}, "")
 '<p class="gs-opening"><span><b>To run</b> a minute</span></p>'
@@ -16,7 +16,6 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
 
 import json
 import re
-import subprocess
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,7 +24,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ConfigError
 
-from tools import notebooks, release
+from tools import address
+from tools.address import git
 from tools.numbering import CHAPTER
 
 CARD = "_static/social-card.png"
@@ -48,24 +48,14 @@ class Provenance(NamedTuple):
     changed: bool = False  # tracked files differ from the commit
 
 
-def _git(root: Path, *arguments: str) -> str:
-    """What git prints, or nothing where there is no git."""
-    try:
-        run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
-    except FileNotFoundError:
-        return ""
-    return "" if run.returncode else run.stdout.strip()
-
-
 def provenance(root: Path) -> Provenance:
     """The version in `pyproject.toml` and, where `root` is a git checkout, its last commit."""
-    version = release.version(root)
-    top = _git(root, "rev-parse", "--show-toplevel")
-    last = _git(root, "log", "-1", "--abbrev=7", "--format=%h %cs")
-    if not last or Path(top).resolve() != root.resolve():  # a copy inside another checkout
+    version = address.version(root)
+    last = git(root, "log", "-1", "--abbrev=7", "--format=%h %cs")
+    if not last or not address.is_checkout(root):
         return Provenance(version)
     commit, date = last.split()
-    changed = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    changed = bool(git(root, "status", "--porcelain", "--untracked-files=no"))
     return Provenance(version, commit, date, changed)
 
 
@@ -103,14 +93,18 @@ def opening(cost: dict[str, str], colab: str = "") -> str:
 
 
 def set_addresses(app: Sphinx, config: Any) -> None:
-    """Tell the theme the footer, and sphinxext-opengraph where the book will stand."""
+    """Tell the theme repository and footer, and sphinxext-opengraph where the book will stand."""
     root = Path(app.srcdir)
     try:
-        online = notebooks.addresses(root)
+        online = address.addresses(root)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     options = config.html_theme_options
-    repository, branch = options["repository_url"], options["repository_branch"]
+    repository, branch = online.repository, options["repository_branch"]
+    options["repository_url"] = repository
+    if not repository.startswith(address.GITHUB):  # the theme and Colab know no other host
+        options |= {"repository_url": "", "launch_buttons": {}}
+        options |= {"use_repository_button": False, "use_issues_button": False}
     own = options.get("extra_footer")  # of an edition
     options["extra_footer"] = own or footer(provenance(root), repository, branch)
     options["footer_content_items"] = ["extra-footer.html"]
@@ -126,10 +120,11 @@ def set_addresses(app: Sphinx, config: Any) -> None:
 
 
 def count(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put address, version and the ledger's counts into a page that asks for them."""
-    for name, value in (("repository", release.address), ("version", release.version)):
+    """Put addresses and the ledger's counts into a page that asks for them."""
+    for name in ("repository", "package"):
         if (mark := f"{{{{ {name} }}}}") in source[0]:
-            source[0] = source[0].replace(mark, value(Path(app.srcdir)))
+            online = address.addresses(Path(app.srcdir))
+            source[0] = source[0].replace(mark, getattr(online, name))
     if SUMMARY not in source[0]:
         return
     from gsutils.experiments import ENTRIES

@@ -4,49 +4,29 @@
     python -m tools.release notes           the version's section of CHANGELOG.md
     python -m tools.release address         copy the repository's address to where it is needed
 
-The workflow `.github/workflows/release.yml` runs the first two and packs the files;
-`make notebooks` runs the last. Only PyYAML is needed.
+The workflow `.github/workflows/release.yml` runs the first two and packs the files. The last comes
+before a fork's first release: then `make notebooks`. Only PyYAML is needed.
 """
 
 import argparse
 import re
 import sys
-import tomllib
 from datetime import date
 from pathlib import Path
 
 import yaml
 
+from tools.address import address, version
+
 ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER = "OWNER/REPO"
+REMEDY = "type python -m tools.release address and make notebooks, and commit"
 _REPOSITORY = r"https://github\.com/[^/\s]+/[^/\s\"]+"
 # Which addresses stand where: what comes before them.
 _ADDRESSES = {
     "CITATION.cff": re.compile(rf"(?m)(?<=^repository-code: ){_REPOSITORY}"),
     "pyproject.toml": re.compile(rf'(?m)(?<= = "){_REPOSITORY}'),
 }
-
-
-def version(root: Path) -> str:
-    """The version in `pyproject.toml`."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])
-
-
-def address(root: Path) -> str:
-    """The repository's address, from the one place that has it, `_config.yml`.
-
-    Raises:
-        ValueError: it is not the address of a repository on GitHub.
-    """
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    found = str(settings["repository"]["url"])
-    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+(?<!\.git)", found):
-        raise ValueError(
-            "repository url in _config.yml must be like https://github.com/you/book, without .git "
-            f"or anything else after the name: got {found}"
-        )
-    return found
 
 
 def copy_address(root: Path) -> None:
@@ -84,14 +64,14 @@ def problems(root: Path, tag: str) -> list[str]:
         f"CHANGELOG.md must have a section {heading!r} that says what is new": (
             heading in changes and bool(notes(root))
         ),
-        "repository-code in CITATION.cff must be the address in _config.yml: make notebooks": (
+        f"repository-code in CITATION.cff must be {address(root)}: {REMEDY}": (
             citation.get("repository-code") == address(root)
         ),
-        "urls in pyproject.toml must have the address in _config.yml: make notebooks": set(
+        f"urls in pyproject.toml must have {address(root)}: {REMEDY}": set(
             _ADDRESSES["pyproject.toml"].findall((root / "pyproject.toml").read_text("utf-8"))
         )
         == {address(root)},
-        f"the address in _config.yml is still {PLACEHOLDER}: put yours": (
+        f"the repository's address is still {PLACEHOLDER}: give the checkout its remote": (
             PLACEHOLDER not in address(root)
         ),
     }

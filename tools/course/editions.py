@@ -18,14 +18,19 @@ from typing import Any
 
 import yaml
 
-from tools import book, gsbook, identity, notebooks
+from tools import address, book, gsbook, identity, notebooks
 from tools.course import pages, sets, source
+from tools.course.memory import Memory, moved
 from tools.course.settings import Course
+from tools.course.tasks import Converted
+from tools.course.tasks import tasks as all_tasks
 from tools.notebooks import Addresses
+from tools.notebooks.syntax import Facts
 
 FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key")
 NOTES = "book/instructors"
 HOME = "course"
+MEMORY = "course.json"  # in the folder of the built book
 COPIED = ("book", gsbook.PACKAGE, "results", "pyproject.toml", "_config.yml", "_toc.yml")
 SLIDES = Path("html", "slides")
 
@@ -34,7 +39,7 @@ class BuildError(RuntimeError):
     """A course could not be made; the message says why."""
 
 
-def stamp(course: Course) -> str:
+def stamp(course: Course | None = None) -> str:
     """Return a digest of all that a course is made from; the book must be built."""
     made = [repr(course), book.STAMP.read_text(encoding="utf-8")]
     tools = [*Path(__file__).parent.glob("*.py"), *Path(notebooks.__file__).parent.glob("*.py")]
@@ -65,10 +70,17 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         _copy(root, instructor, lambda text, name: source.opened(text))
         if notes:
             _leave_out(notes, student, instead="grading")
-        others = Addresses(course.package, f"{course.site}/", online.files)
-        stripped = _convert(student, others, build)
-        full = _convert(instructor, online, build)
-        tasks = sets.tasks(course, stripped, full)
+        others = dataclasses.replace(
+            online, package=course.package, pages=f"{course.site}/", ask="your teacher"
+        )
+        known = Memory(build / MEMORY, f"{stamp()} {online} {others}")
+        full = _convert(instructor, online, build, known.facts)
+        facts = {chapter.site.docname: chapter.facts or Facts() for chapter, _ in full.values()}
+        stripped = _convert(student, others, build, moved(facts, online, others))
+        if not (tasks := known.tasks):  # of all exercises: next week others are due
+            every = [e for chapter in source.chapters(root) for e in chapter.exercises]
+            tasks = all_tasks(every, stripped, full, build)
+            known.keep(facts, tasks)
         given = {week.name: sets.notebook(course, week, tasks) for week in course.sets}
         solved = {week.name: sets.notebook(course, week, tasks, key=True) for week in course.sets}
         _write(student / "problem-sets", given)
@@ -81,13 +93,17 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
         _settings(instructor, course, "", footer)
-        _sphinx(student, build)
-        _sphinx(instructor, build)
+        marks = {edition: _digest(edition, build) for edition in (student, instructor)}
+        built = [e for e, mark in marks.items() if not _is_made(out, e.name, mark)]
+        for edition in built:
+            _sphinx(edition, build)
         for name in FOLDERS:
-            shutil.rmtree(out / name, ignore_errors=True)
+            if name not in ("student", "instructor") or name in [e.name for e in built]:
+                shutil.rmtree(out / name, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
-        for edition in (student, instructor):
+        for edition in built:
             shutil.move(edition / "_build" / "html", out / edition.name)
+            (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
     (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
     shutil.rmtree(out / "student" / "slides", ignore_errors=True)
     _write(out / "problem-sets", given)
@@ -125,9 +141,11 @@ def _leave_out(page: str, edition: Path, instead: str) -> None:
     landing.write_text(text, encoding="utf-8")
 
 
-def _convert(edition: Path, online: Addresses, build: Path) -> sets.Converted:
+def _convert(
+    edition: Path, online: Addresses, build: Path, known: dict[str, Facts] | None
+) -> Converted:
     """Write the notebooks of an edition's chapters, and return them."""
-    converted = notebooks.convert(edition, online, build)
+    converted = notebooks.convert(edition, online, build, known)
     for path, (_, text) in converted.items():
         path.write_text(text, encoding="utf-8")
     return converted
@@ -148,14 +166,17 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
     """
     config = yaml.safe_load((edition / "_config.yml").read_text(encoding="utf-8"))
     config["title"] = f"{course.title}, {course.term}"
+    config["repository"]["url"] = address.address(book.ROOT)  # the copy has no remote
     config["html"] |= {"extra_footer": footer}
     if repository:
         where = {"url": repository, "branch": course.branch, "path_to_book": "_sources"}
         config["repository"] = where
     else:
-        config["html"] |= {"use_repository_button": False, "use_issues_button": False}
+        theme = config["sphinx"]["config"]["html_theme_options"]
+        theme |= {"use_repository_button": False, "use_issues_button": False}
     if edition.name == "student":
         config["html"]["baseurl"] = course.site
+    config["sphinx"]["config"]["gsbook_notebooks"] = ""  # buttons lead where the edition lies
     config["exclude_patterns"] = ["book/**.ipynb", "_build", ".*"]
     config["execute"]["exclude_patterns"] = ["problem-sets/*", "answer-key/*"]
     _dump(config, edition / "_config.yml")
@@ -171,6 +192,21 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
 def _dump(data: dict[str, Any], path: Path) -> None:
     text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     path.write_text(text, encoding="utf-8")
+
+
+def _digest(edition: Path, build: Path) -> str:
+    """Return a digest of all that a site is made from."""
+    made = hashlib.sha256((build / book.STAMP.name).read_bytes())
+    for path in sorted(edition.rglob("*")):
+        if path.is_file() and "_build" not in path.relative_to(edition).parts:  # by `convert`
+            made.update(path.relative_to(edition).as_posix().encode() + path.read_bytes())
+    return made.hexdigest()
+
+
+def _is_made(out: Path, name: str, mark: str) -> bool:
+    """Whether a site is there, made from what a digest marks."""
+    file = out / f".{name}"
+    return (out / name).is_dir() and file.is_file() and file.read_text(encoding="utf-8") == mark
 
 
 def _sphinx(edition: Path, build: Path) -> None:

@@ -9,106 +9,37 @@ from the chapter: those that the solution needs.
 """
 
 import ast
-import json
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import nbformat
 
-from grading import notebooks as grading
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
+from tools.course.tasks import Task
 from tools.notebooks.cells import INSTALL
-from tools.notebooks.markdown import Chapter
-from tools.notebooks.syntax import GLUED
 
-PYTHON = re.compile(r"^```python\n(.*?)^```\n*", re.MULTILINE | re.DOTALL)
-MEASURED = "*The values left out (…) are measured: they stand on the chapter's page.*"
+PASSAGES = "**What problem {number} refers to**"
+OBJECTS = "# What this problem takes from its chapter; training takes as long as there."
+LICENCE = (
+    "*Text and figures [CC BY 4.0](https://creativecommons.org/licenses/by/4.0/), code MIT, from "
+    "Gradient Starvation, an executable book, by its authors.*"
+)
+STUDENT = """\
+NAME = ""
+STUDENT_ID = ""
+WORKED_WITH = ""  # everyone with whom you talked about it"""
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
-@dataclass(frozen=True)
-class Task:
-    """All that a notebook needs to know of an exercise.
-
-    Attributes:
-        chapter: title of the chapter.
-        page: its address.
-        text: the exercise.
-        stub: code of its cell; "" where the answer is words.
-        code: the code of the solution, "" where it is words.
-        words: what else the solution says.
-        setup: the statements that the code needs.
-    """
-
-    chapter: str
-    page: str
-    text: str
-    stub: str
-    code: str
-    words: str
-    setup: list[str]
-
-
-Converted = dict[Path, tuple[Chapter, str]]
-
-
-def tasks(course: Course, student: Converted, full: Converted) -> dict[str, Task]:
-    """Return the exercises of a course, by their labels.
-
-    Args:
-        course: says which.
-        student: the student edition's chapters, as `tools.notebooks.convert` gives them.
-        full: the same with all solutions.
-
-    Raises:
-        ValueError: an exercise quotes measured values, which only its chapter has.
-    """
-    chapters = {path.stem: pair for path, pair in student.items()}
-    complete = {path.stem: pair[0] for path, pair in full.items()}
-    found = {}
-    for week in course.sets:
-        for exercise, _ in week.exercises:
-            chapter, text = chapters[exercise.chapter]
-            solution = complete[exercise.chapter].solutions.get(exercise.label, "")
-            found[exercise.label] = _task(exercise, chapter, json.loads(text), solution)
-    return found
-
-
-def _task(exercise: Exercise, chapter: Chapter, notebook: dict[str, Any], solution: str) -> Task:
-    text, code, setup, stub = chapter.exercises[exercise.label], "", [], ""
-    if GLUED.search(text):
-        raise ValueError(
-            f"{exercise.label} quotes measured values, which its chapter alone computes: "
-            "write it without, or do not assign it"
-        )
-    if exercise.check:
-        tag = TAG + exercise.check
-        (cell,) = [c for c in notebook["cells"] if tag in c["metadata"].get("tags", [])]
-        stub = "".join(cell["source"])
-        function = exercise.check.replace("-", "_")
-        answer = "\n".join(PYTHON.findall(solution)).strip("\n")
-        code = f"{answer}\n\n\nchecks.{function}({function})"
-        cell["source"] = code
-        setup = grading.find(notebook)[exercise.check].setup
-        solution = PYTHON.sub("", solution)
-    if GLUED.search(solution):
-        solution = f"{GLUED.sub('…', solution)}\n\n{MEASURED}"
-    title = "".join(notebook["cells"][0]["source"]).partition("\n")[0].removeprefix("# ")
-    return Task(title, chapter.site.page, text, stub, code, solution.strip(), setup)
-
-
 def notebook(course: Course, week: Week, known: dict[str, Task], key: bool = False) -> str:
     """Return a week's problem set, or with `key` its answer key, as the text of its file."""
     cells = list(_cells(course, week, known, key))
     for place, cell in enumerate(cells):
-        cell.id = f"{week.name}-{place:02}"
+        cell.id = f"week-{week.number:02}-{place:02}"
     made = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
     nbformat.validate(made)
     return nbformat.writes(made, indent=1, ensure_ascii=False) + "\n"
@@ -119,61 +50,127 @@ def _cells(
 ) -> Iterator[nbformat.NotebookNode]:
     """Yield the cells of a week's notebook."""
     markdown, code = nbformat.v4.new_markdown_cell, nbformat.v4.new_code_cell
-    yield markdown(_head(course, week, key))
-    yield code(INSTALL.format(package=course.package))
+    yield markdown(_head(course, week, known, key))
+    if not key:
+        yield code(STUDENT, metadata={"tags": ["gs-student"]})
+    yield code(INSTALL.format(package=course.package, ask="your teacher"))
     setup = [s for exercise, _ in week.exercises for s in known[exercise.label].setup]
     yield code(imports(setup))
-    chapter = None
-    for exercise, points in week.exercises:
+    chapter, printed = None, set[str]()
+    for place, (exercise, points) in enumerate(week.exercises, 1):
         task = known[exercise.label]
         if task.chapter != chapter:
             chapter = task.chapter
-            yield markdown(
-                f"## {chapter}\n\n*From [this chapter]({task.page}). "
-                "Numbers of formulas, figures and exercises are those of its page.*"
-            )
-        yield markdown(f"{task.text}\n\n*{_points(points)}*")
+            yield markdown(f"## {chapter}\n\n*From [this chapter]({task.page}).*")
+        shares = shared(points, task)
+        number = f"*{task.number} of the book. {_worth(points, shares, task)}*"
+        yield markdown(f"### Problem {place}. {task.title}\n\n{number}\n\n{task.text}")
+        new = {label: text for label, text in task.passages.items() if label not in printed}
+        printed |= new.keys()
+        if new:
+            yield markdown("\n\n".join([PASSAGES.format(number=place), *new.values()]))
+        if task.objects:
+            yield code("\n".join([OBJECTS, imports(task.objects, checks=False)]))
         if exercise.check:
-            metadata: dict[str, Any] = {"tags": [TAG + exercise.check], "points": points}
-            if course.nbgrader:
-                metadata["nbgrader"] = _nbgrader(exercise.check, solution=True)
-            yield code(task.code if key else task.stub, metadata=metadata)
-            if course.nbgrader:
-                name = exercise.check.replace("-", "_")
-                graded = _nbgrader(f"{exercise.check}-test", points=points, locked=True)
-                yield code(f"assert checks.{name}({name}).passed", metadata={"nbgrader": graded})
-            if key and task.words:
-                yield markdown(task.words)
+            yield from _code(course, exercise, shares[0], task.code if key else task.stub)
+        yield from map(code, task.cells)
+        if key and exercise.check and task.words:
+            yield markdown(task.words)
+        yield from _words(course, exercise, shares[-len(task.questions) :], task, key)
+
+
+def _code(
+    course: Course, exercise: Exercise, points: float, source: str
+) -> Iterator[nbformat.NotebookNode]:
+    """Yield the cell of an answer in code, and nbgrader's test of it."""
+    code = nbformat.v4.new_code_cell
+    metadata: dict[str, Any] = {"tags": [TAG + exercise.check], "points": points}
+    if course.nbgrader:
+        metadata["nbgrader"] = _nbgrader(exercise.check, solution=True)
+    yield code(source, metadata=metadata)
+    if course.nbgrader:
+        name = exercise.check.replace("-", "_")
+        graded = _nbgrader(f"{exercise.check}-test", points=points, locked=True)
+        yield code(f"assert checks.{name}({name}).passed", metadata={"nbgrader": graded})
+
+
+def _words(
+    course: Course, exercise: Exercise, shares: list[float], task: Task, key: bool
+) -> Iterator[nbformat.NotebookNode]:
+    """Yield a cell for each question that is answered in words."""
+    for part, (question, points) in enumerate(zip(task.questions, shares), 1):
+        metadata: dict[str, Any] = {"tags": ["gs-words"], "points": points}
+        metadata["gs"] = {"exercise": exercise.label, "part": part}
+        if course.nbgrader:
+            name = exercise.label + f"-{part}" * (part > 1)
+            metadata["nbgrader"] = _nbgrader(name, points=points, solution=True)
+        asked = f"**{'abcdefgh'[part - 1]})** {question}\n\n" if question else ""
+        if not key:
+            answer = "*Your answer:*"
+        elif exercise.check or part > 1:
+            answer = "*See above.*"
         else:
-            metadata = {"tags": [f"answer-{exercise.label}"]}
-            if course.nbgrader:
-                metadata["nbgrader"] = _nbgrader(exercise.label, points=points, solution=True)
-            yield markdown(task.words if key else "*Your answer:*", metadata=metadata)
+            answer = task.words
+        yield nbformat.v4.new_markdown_cell(f"{asked}{answer}", metadata=metadata)
 
 
-def _head(course: Course, week: Week, key: bool) -> str:
+def shared(points: float, task: Task) -> list[float]:
+    """Return the points of the parts of an exercise: half for code that is not all of it.
+
+    The rest is shared equally, in quarters where that is possible.
+
+    >>> task = Task("A", "", "1", "", "", "", "", "", [], questions=["a", "b", "c"])
+    >>> shared(2, task)
+    [0.75, 0.75, 0.5]
+    """
+    count = len(task.questions)
+    if not task.stub or not count:
+        code, rest = [points] if task.stub else [], points
+    else:
+        code, rest = [points / 2], points / 2
+    whole, left = divmod(round(4 * rest), count or 1)
+    if not count:
+        return code
+    if whole and 4 * rest == round(4 * rest):
+        return code + [(whole + (place < left)) / 4 for place in range(count)]
+    return code + [rest / count] * count
+
+
+def _head(course: Course, week: Week, known: dict[str, Task], key: bool) -> str:
     """Return the words at the top of a notebook."""
     assert week.due is not None
-    by_check = sum(points for exercise, points in week.exercises if exercise.check)
-    by_hand = sum(points for exercise, points in week.exercises if not exercise.check)
-    parts = [f"{_points(by_check)} for code, which its checks grade"] * bool(by_check)
-    parts += [f"{_points(by_hand)} for answers in words, graded by hand"] * bool(by_hand)
+    total = sum(points for _, points in week.exercises)
+    parts = [(points, known[e.label]) for e, points in week.exercises]
+    by_check = sum(shared(points, task)[0] for points, task in parts if task.stub)
+    counts = [f"{_points(by_check)} for code, which its checks grade"] * bool(by_check)
+    if total > by_check:
+        counts.append(f"{_points(total - by_check)} for answers in words, graded by hand")
     if key:
         return (
             f"# Answer key, week {week.number}\n\n**{course.title}**, {course.term}. "
-            f"Not for students. {'; '.join(parts)}."
+            f"Not for students. {'; '.join(counts)}.\n\n{LICENCE}"
         )
     topic = f": {week.topic}" if week.topic else ""
     return (
         f"# Problem set, week {week.number}\n\n**{course.title}**{topic}. "
-        f"Due **{day(week.due)}**. {'; '.join(parts)}.\n\n"
-        "Write your code in place of `...`; the check below it says what is still wrong. "
-        f"Write words where it says *Your answer*. Hand in this notebook as `{week.name}.ipynb`."
+        f"Due **{day(week.due)}**. {_points(total)}: {'; '.join(counts)}.\n\n"
+        "Write your name into the next cell: it says whose work this is. Write code in place of "
+        "`...`; the check below it says what is still wrong. Write words where it says *Your "
+        f"answer*. Hand in this notebook as `{week.name}.ipynb`.\n\n{LICENCE}"
     )
 
 
+def _worth(points: float, shares: list[float], task: Task) -> str:
+    """Return what an exercise is worth, in words."""
+    if len(shares) == 1:
+        return f"{_points(points)}."
+    names = ["code"] * bool(task.stub) + [f"{letter})" for letter in "abcdefgh"]
+    each = ", ".join(f"{name} {share:.3g}" for name, share in zip(names, shares))
+    return f"{_points(points)}: {each}."
+
+
 def _points(points: float) -> str:
-    return f"{points:g} point{'s' * (points != 1)}"
+    return f"{points:.3g} point{'s' * (points != 1)}"
 
 
 def _nbgrader(
@@ -185,19 +182,24 @@ def _nbgrader(
     return {"schema_version": 3, "grade_id": name, **kind, **worth}
 
 
-def imports(statements: Iterable[str]) -> str:
-    """Return the code of a cell that runs statements, each once, imports from a module together."""
+def imports(statements: Iterable[str], checks: bool = True) -> str:
+    """Return the code of a cell that runs statements, each once, imports from a module together.
+
+    Args:
+        statements: the code.
+        checks: whether to import the checks, too.
+    """
     plain: dict[str, None] = {}
     modules: dict[str, set[str]] = {}
     rest: dict[str, None] = {}
-    for statement in ["from gsutils import checks", *statements]:
-        (node,) = ast.parse(statement).body
+    for one in ["from gsutils import checks"] * checks + [*statements]:
+        (node,) = ast.parse(one).body
         if isinstance(node, ast.ImportFrom) and node.module:
-            names = statement.partition(" import ")[2]
+            names = one.partition(" import ")[2]
             modules.setdefault(node.module, set()).add(names)
         elif isinstance(node, ast.Import):
-            plain[statement] = None
+            plain[one] = None
         else:
-            rest[statement] = None
+            rest[one] = None
     lines = [f"from {module} import {', '.join(sorted(modules[module]))}" for module in modules]
     return "\n".join([*sorted(plain), *sorted(lines), *rest])

@@ -11,6 +11,8 @@ tools.course.settings.CourseError: my.yml:1: links is missing: add it, ...
 
 import datetime
 import json
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,11 +39,15 @@ class Week:
     chapters: list[Chapter]
     exercises: list[tuple[Exercise, float]]
     due: datetime.date | None
+    course: str = ""
 
     @property
     def name(self) -> str:
-        """The name of its notebooks."""
-        return f"week-{self.number:02}"
+        """The name of its notebooks: course and week, in letters that every system takes."""
+        plain = unicodedata.normalize("NFKD", self.course).encode("ascii", "ignore").decode()
+        words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+        short = words if len(words) <= 40 else words[:41].rpartition("-")[0] or words[:40]
+        return f"{short}-week-{self.number:02}".lstrip("-")
 
 
 @dataclass(frozen=True)
@@ -187,7 +193,8 @@ class _Reader:
             exercises = list(self.assigned(place, data.get("exercises"), chapters, assigned))
             begins = start + datetime.timedelta(weeks=number - 1)
             due = self.due(place, data, begins, bool(exercises))
-            yield Week(number, begins, data.get("topic", ""), chapters, exercises, due)
+            topic, title = data.get("topic", ""), self.data["title"]
+            yield Week(number, begins, topic, chapters, exercises, due, title)
 
     def assigned(
         self, place: Place, entries: Any, chapters: list[Chapter], before: dict[str, int]

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
+from markdown_it.token import Token
+
 from tools import notebooks
 from tools.notebooks.syntax import Directive, SourceError, parser
 
@@ -58,6 +60,33 @@ def chapter(name: str, text: str) -> Chapter:
     return Chapter(name, heading[1] if heading else name, exercises)
 
 
+@dataclass(frozen=True)
+class Statement:
+    """An exercise as its chapter states it.
+
+    Attributes:
+        text: in MyST.
+        cells: the chapter's code that belongs to it, besides the cell for its answer.
+        questions: those to answer in words, from its comments ``% words: …``.
+    """
+
+    text: str
+    cells: list[str]
+    questions: list[str]
+
+
+def statement(text: str, label: str) -> Statement:
+    """Return the exercise with a label, from its chapter's source."""
+    found, cells, inside = "", [], False
+    for _, _, directive in _directives(text):
+        if directive.name in ("exercise", "solution"):
+            inside = directive.name == "exercise" and directive.options.get("label") == label
+            found = directive.body if inside else found
+        elif inside and directive.name == "code-cell" and TAG not in str(directive.options):
+            cells.append(directive.body)
+    return Statement(found, cells, re.findall(r"^% words: (.+)$", found, re.MULTILINE))
+
+
 def for_students(text: str, hidden: Collection[str], source: str = "") -> str:
     """Return a chapter's source without hidden solutions, given by the labels of their exercises.
 
@@ -95,14 +124,20 @@ def opened(text: str) -> str:
 
 
 @cache
+def blocks(text: str) -> tuple[Token, ...]:
+    """Return the blocks of a chapter's source that stand by themselves, with their lines."""
+    return tuple(token for token in parser().parse(text) if token.map and token.level == 0)
+
+
+@cache
 def _directives(text: str) -> tuple[tuple[int, int, Directive], ...]:
     """Return the directives that stand by themselves, with their first line and the one after."""
     return tuple(_found(text))
 
 
 def _found(text: str) -> Iterator[tuple[int, int, Directive]]:
-    for token in parser().parse(text):
+    for token in blocks(text):
         fenced = token.type in ("fence", "colon_fence") and token.info.strip().startswith("{")
-        if fenced and token.level == 0 and token.map:
+        if fenced and token.map:
             first, last = token.map
             yield first, last, Directive.read(token.info, token.content, first)

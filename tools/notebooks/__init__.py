@@ -9,20 +9,18 @@ own. Code cells are kept as they are, under a title where they are folded; a cap
 metadata becomes a Markdown cell below.
 """
 
-from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
 from myst_nb.core.read import is_myst_markdown_notebook, read_myst_markdown_notebook
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-import gsutils
+from tools.address import Addresses, addresses, committed
 from tools.notebooks import numbers, values
 from tools.notebooks.cells import notebook
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import Facts, Site, parser
-from tools.release import address
 
+__all__ = ["Addresses", "addresses", "chapters", "convert", "differing", "make"]
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "_build"  # the folder of the built book, in that of its sources
 
@@ -42,55 +40,25 @@ def chapters(root: Path) -> dict[str, Path]:
     return found
 
 
-@dataclass(frozen=True)
-class Addresses:
-    """Where notebooks find things.
-
-    Attributes:
-        package: what pip installs to get the package, from the release tag.
-        pages: the published pages.
-        files: the repository's files at the release tag.
-    """
-
-    package: str
-    pages: str
-    files: str
-
-
-def addresses(root: Path) -> Addresses:
-    """The addresses that follow from `_config.yml`.
-
-    Raises:
-        ValueError: it holds no address of a repository on GitHub.
-    """
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    repository = address(root)
-    owner, name = repository.split("/")[-2:]
-    pages = config.get("html", {}).get("baseurl") or f"https://{owner.lower()}.github.io/{name}"
-    release = f"v{gsutils.__version__}"
-    return Addresses(
-        package=f"gsutils @ git+{repository}@{release}",
-        pages=pages.rstrip("/") + "/",
-        files=f"https://raw.githubusercontent.com/{owner}/{name}/{release}/",
-    )
-
-
 def make(root: Path) -> dict[Path, str]:
-    """The notebooks of the book in `root`, by path, with the values of its last build.
+    """The notebooks to commit of the book in `root`, by path, with the values of its last build.
 
     Raises:
         SourceError: a chapter holds something that has no place in a notebook, or is not built.
     """
-    return {path: text for path, (_, text) in convert(root, addresses(root), root / BUILD).items()}
+    return {path: text for path, (_, text) in convert(root, committed(root), root / BUILD).items()}
 
 
-def convert(root: Path, online: Addresses, build: Path | None) -> dict[Path, tuple[Chapter, str]]:
+def convert(
+    root: Path, online: Addresses, build: Path | None, known: dict[str, Facts] | None = None
+) -> dict[Path, tuple[Chapter, str]]:
     """Each chapter of the book in `root` as it was converted, and its notebook, by path.
 
     Args:
         root: the folder of the book.
         online: where notebooks find things.
         build: the folder of the built book, whose values are quoted; None leaves marks instead.
+        known: what the book says, by chapter, where it has been read before: that takes long.
 
     Raises:
         SourceError: a chapter holds something that has no place in a notebook, or is not built.
@@ -105,10 +73,12 @@ def convert(root: Path, online: Addresses, build: Path | None) -> dict[Path, tup
         chapter = Chapter(source, Site(online.pages, online.files, name), md, facts, macros)
         glued = values.read(build, name) if build and facts else None
         text = found[name].read_text(encoding="utf-8")
-        return chapter, notebook(chapter, text, online.package, glued)
+        return chapter, notebook(chapter, text, online, glued)
 
-    wanted = {name: one(name, None)[0].wanted for name in found}
-    facts = numbers.read_book(root, config, wanted, online.pages, online.files)
+    facts = known
+    if facts is None:
+        wanted = {name: one(name, None)[0].wanted for name in found}
+        facts = numbers.read_book(root, config, wanted, online.pages, online.files)
     return {path.with_suffix(".ipynb"): one(name, facts[name]) for name, path in found.items()}
 
 
@@ -117,7 +87,7 @@ def differing(root: Path) -> list[Path]:
 
     Values are not compared: another processor changes a last digit.
     """
-    made = convert(root, addresses(root), None)
+    made = convert(root, committed(root), None)
     folders = {path.parent for path in made}
     present = {path for folder in folders for path in folder.glob("*.ipynb")}
     current = {path: path.read_text(encoding="utf-8") for path in present}

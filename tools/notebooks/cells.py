@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from myst_nb.core.read import read_myst_markdown_notebook
 
+from tools.address import Addresses
 from tools.folded import holds
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import GLUED, LEFT_OVER
@@ -34,10 +35,16 @@ INSTALL = """\
 import importlib.util
 import sys
 
+from IPython.core.error import UsageError
+
 if "google.colab" in sys.modules:
     %pip install --quiet --no-deps "{package}" "pooch>=1.8" "dacite>=1.8.1"
-elif importlib.util.find_spec("gsutils") is None:
-    print('This notebook needs gsutils: pip install "{package}"')"""
+    importlib.invalidate_caches()
+if importlib.util.find_spec("gsutils") is None:
+    raise UsageError(
+        'gsutils is not installed: try pip install "{package}", '
+        "and if that fails, ask {ask}."
+    )"""
 
 DEVICE = """\
 {imported}from gsutils.page.runtime import describe_runtime
@@ -111,6 +118,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
         code, below, label, first = cell.source, "", "", ""
         if caption := shown.get("figure", {}).get("caption"):
             label = chapter.number("figure", "", line)
+            chapter.labels[str(shown["figure"].get("name"))] = label
             first = "".join(chapter.blocks(caption, line)).strip("\n")
             below = f"**{label}.** {first}\n\n"
         if alt := " ".join(shown.get("image", {}).get("alt", "").split()):
@@ -131,7 +139,7 @@ def cells(chapter: Chapter, source: nbformat.NotebookNode) -> list[nbformat.Note
 
 
 def opening(
-    chapter: Chapter, settings: dict[str, Any], package: str, body: list[nbformat.NotebookNode]
+    chapter: Chapter, settings: dict[str, Any], online: Addresses, body: list[nbformat.NotebookNode]
 ) -> list[nbformat.NotebookNode]:
     """The cells that install the package in Colab and name the device, the time and the size."""
     costs = {key: str(value) for key, value in settings.get("cost", {}).items()}
@@ -149,20 +157,20 @@ def opening(
         arguments=f"\n{lines}",
     )
     return [
-        nbformat.v4.new_code_cell(INSTALL.format(package=package)),
+        nbformat.v4.new_code_cell(INSTALL.format(package=online.package, ask=online.ask)),
         nbformat.v4.new_code_cell(device),
     ]
 
 
 def notebook(
-    chapter: Chapter, text: str, package: str, values: "dict[str, Value] | None" = None
+    chapter: Chapter, text: str, online: Addresses, values: "dict[str, Value] | None" = None
 ) -> str:
     """The notebook made from a chapter's text, as the text of its file.
 
     Args:
         chapter: the chapter.
         text: its text.
-        package: what pip installs to get the package.
+        online: where the notebook finds things.
         values: what the text quotes; None leaves marks, see :func:`tools.notebooks.values.masked`.
 
     Raises:
@@ -176,7 +184,7 @@ def notebook(
         raise chapter.error(0, f"a chapter starts with a title '# …', got {heading!r}")
     heading += f"\n\n{CREDIT.format(page=chapter.site.page)}"
     body[0].source = rest.strip("\n")
-    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, package, body)]
+    head = [nbformat.v4.new_markdown_cell(heading), *opening(chapter, settings, online, body)]
     metadata: dict[str, Any] = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},

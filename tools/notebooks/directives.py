@@ -81,6 +81,7 @@ def _dropdown(c: Page, d: Directive) -> str:
 def _theorem(c: Page, d: Directive) -> str:
     kind = d.name.removeprefix("prf:")
     number = "" if "nonumber" in d.options else " " + c.number("prf", kind, d.line)
+    c.labels[str(d.options.get("label"))] = number.strip()
     title = f" ({c.text(d.argument, d.line)})" if d.argument else ""
     return quote(f"{kind.capitalize()}{number}{title}.", _body(c, d))
 

@@ -154,6 +154,7 @@ class Page(ABC):
         self.macros = macros or {}
         self.wanted: list[str] = []
         self.numbers = {k: deque(v) for k, v in facts.numbers.items()} if facts else {}
+        self.labels: dict[str, str] = {}  # the numbers of figures and theorems, by label
         self.titles: dict[str, str] = {}  # of the exercises, by label
         self.exercises: dict[str, str] = {}  # as they were converted, by label
         self.solutions: dict[str, str] = {}  # the same, by the exercise's label

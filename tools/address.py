@@ -1,0 +1,181 @@
+r"""Where a checkout's repository is found, and which state of it a notebook installs.
+
+A fork needs no edit: `_config.yml` may name the address, else git's remote does, else the workflow
+that runs, else `pyproject.toml`, which has the address that the committed notebooks carry. Only
+PyYAML is needed, and git where there is one.
+
+>>> online("git@github.com:you/book.git")
+'https://github.com/you/book'
+>>> Addresses.of("https://github.com/You/book", "v1.0").package
+'gsutils @ git+https://github.com/You/book@v1.0'
+"""
+
+import os
+import re
+import subprocess
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+
+GITHUB = "https://github.com/"
+_SCP = re.compile(r"(?:[^@/\s]+@)?([\w-]+(?:\.[\w-]+)+):(?!/)(\S+)")  # git@host.org:you/book
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where notebooks find things.
+
+    Attributes:
+        repository: the repository itself.
+        package: what pip installs to get the package, from a tag or a commit.
+        pages: the published pages, ending in "/".
+        files: the repository's files at that tag or commit, ending in "/".
+        ask: whom to ask where the package cannot be installed: "ask …".
+    """
+
+    repository: str
+    package: str
+    pages: str
+    files: str
+    ask: str
+
+    @classmethod
+    def of(cls, repository: str, ref: str, pages: str = "") -> "Addresses":
+        """The addresses in a repository at a tag or commit, with its pages where they are known."""
+        files = f"{repository}/raw/{ref}/"
+        owner, name = repository.split("/")[-2:]
+        if repository.startswith(GITHUB):
+            files = f"https://raw.githubusercontent.com/{owner}/{name}/{ref}/"
+            host = f"{owner.lower()}.github.io"
+            pages = pages or f"https://{host}/{name}".removesuffix(f"/{host}")
+        pages = pages or repository
+        web = repository.startswith("https:")
+        ask = f"at {repository}/issues" if web else "whoever gave you this notebook"
+        named = "" if repository.startswith("file:") else "gsutils @ "  # pip takes no name there
+        package = f"{named}git+{repository}@{ref}"
+        return cls(repository, package, pages.rstrip("/") + "/", files, ask)
+
+    def replaced(self, text: str, others: "Addresses") -> str:
+        """A text with these addresses, those of `others` in their places."""
+        for old, new in zip(
+            (self.package, self.files, self.pages, self.ask, self.repository),
+            (others.package, others.files, others.pages, others.ask, others.repository),
+            strict=True,
+        ):
+            text = text.replace(old, new)
+        return text
+
+
+def git(root: Path, *arguments: str, **environment: str) -> str:
+    """What git prints, or nothing where it fails or there is none."""
+    env = os.environ | environment
+    command = ["git", *arguments]
+    try:
+        run = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+    except FileNotFoundError:
+        return ""
+    return "" if run.returncode else run.stdout.strip()
+
+
+def is_checkout(root: Path) -> bool:
+    """Whether a folder is the top of a git checkout, not a copy inside another one."""
+    top = git(root, "rev-parse", "--show-toplevel")
+    return bool(top) and Path(top).resolve() == root.resolve()
+
+
+def online(remote: str, root: Path = Path()) -> str:
+    """The address that stands for a git remote; "" for one whose host only ssh's settings know.
+
+    Args:
+        remote: as `git remote get-url` prints it, or as a workflow names it.
+        root: the checkout, from which a path is relative.
+
+    >>> [online(f"{scheme}github.com/a/b") for scheme in ("https://token@", "ssh://git@", "git://")]
+    ['https://github.com/a/b', 'https://github.com/a/b', 'https://github.com/a/b']
+    >>> online("ssh://git@ssh.github.com:443/a/b.git"), online("file:///tmp/b.git")
+    ('https://github.com/a/b', 'file:///tmp/b.git')
+    >>> online("github-work:a/b.git")
+    ''
+    """
+    remote = remote.strip().rstrip("/")
+    if found := _SCP.fullmatch(remote):
+        host, path = found.groups()
+    elif "://" in remote:
+        parts = urlsplit(remote)
+        if parts.scheme == "file":
+            return remote
+        host, path = parts.hostname or "", parts.path.strip("/")
+        if parts.scheme in ("http", "https") and parts.port:
+            host = f"{host}:{parts.port}"
+    elif remote and (remote.startswith((".", "/")) or (root / remote).exists()):
+        return (root / remote).resolve().as_uri()
+    else:
+        return ""
+    host = "github.com" if host == "ssh.github.com" else host
+    return f"https://{host}/{path.removesuffix('.git')}" if host and path else ""
+
+
+def home(root: Path) -> str:
+    """The address in `pyproject.toml`, that of the book itself and of the committed notebooks."""
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    return str(tomllib.loads(text)["project"]["urls"]["Repository"])
+
+
+def address(root: Path) -> str:
+    """The address of the repository of the checkout in `root`.
+
+    Raises:
+        ValueError: `_config.yml` names one that is not that of a repository on the web.
+    """
+    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    if found := str((settings.get("repository") or {}).get("url") or ""):
+        if not re.fullmatch(r"https://[\w.:-]+(/[\w.~-]+){2,}(?<!\.git)", found) or (
+            found.startswith(GITHUB) and found.count("/") != 4
+        ):
+            raise ValueError(
+                "repository url in _config.yml must be like https://github.com/you/book, without "
+                f".git or anything else after the name: got {found}"
+            )
+        return found
+    if is_checkout(root):
+        remotes = git(root, "remote").split()
+        for remote in sorted(remotes, key=lambda name: name != "origin"):
+            if found := online(git(root, "remote", "get-url", remote), root):
+                return found
+    workspace = os.environ.get("GITHUB_WORKSPACE", "")
+    if (name := os.environ.get("GITHUB_REPOSITORY")) and Path(workspace) == root.resolve():
+        return f"{os.environ.get('GITHUB_SERVER_URL') or GITHUB.rstrip('/')}/{name}"
+    return home(root)
+
+
+def version(root: Path) -> str:
+    """The version in `pyproject.toml`."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return str(project["version"])
+
+
+def ref(root: Path) -> str:
+    """The tag of the checkout's last commit, or the commit; outside a checkout, the version's."""
+    if is_checkout(root) and (commit := git(root, "rev-parse", "HEAD")):
+        tags = git(root, "tag", "--points-at", "HEAD", "--sort=-version:refname", "v*").split()
+        return next(iter(tags), commit)
+    return f"v{version(root)}"
+
+
+def addresses(root: Path) -> Addresses:
+    """The addresses of the checkout in `root`, as its repository has them.
+
+    Raises:
+        ValueError: see `address`.
+    """
+    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    pages = (config.get("html") or {}).get("baseurl") or ""
+    return Addresses.of(address(root), ref(root), pages)
+
+
+def committed(root: Path) -> Addresses:
+    """The addresses that the committed notebooks carry in every fork, of the version's tag."""
+    return Addresses.of(home(root), f"v{version(root)}")
