@@ -18,14 +18,17 @@ from typing import Any
 
 import yaml
 
-from tools import book, gsbook, identity, notebooks
-from tools.course import pages, sets, source
+from tools import book, gsbook, identity, notebooks, numbering
+from tools.course import decks, elsewhere, pages, sets, source
+from tools.course.elsewhere import References
 from tools.course.settings import Course
 from tools.notebooks import Addresses
 
 FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key")
 NOTES = "book/instructors"
-HOME = "course"
+HOME, ABOUT = "course", "about"
+TEACHERS = {"book/grading", "book/instructors"}  # pages that are not for students
+WHOLE = {"book/errata", "book/ledger"}  # pages that speak of every chapter
 COPIED = ("book", gsbook.PACKAGE, "results", "pyproject.toml", "_config.yml", "_toc.yml")
 SLIDES = Path("html", "slides")
 
@@ -58,25 +61,27 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     online = notebooks.addresses(root)
     course = dataclasses.replace(course, package=course.package or online.package)
     notes = NOTES if (root / f"{NOTES}.md").is_file() else ""
-    decks = sorted((build / SLIDES).glob("*.html"))
+    found = sorted((build / SLIDES).glob("*.html"))
     with tempfile.TemporaryDirectory(dir=build, prefix="course-") as folder:
         student, instructor = Path(folder, "student"), Path(folder, "instructor")
         _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
         _copy(root, instructor, lambda text, name: source.opened(text))
-        if notes:
-            _leave_out(notes, student, instead="grading")
+        _leave_out(student, course, build)
         others = Addresses(course.package, f"{course.site}/", online.files)
         stripped = _convert(student, others, build)
         full = _convert(instructor, online, build)
         tasks = sets.tasks(course, stripped, full)
-        given = {week.name: sets.notebook(course, week, tasks) for week in course.sets}
+        handed = {week.name: sets.notebook(course, week, tasks) for week in course.sets}
         solved = {week.name: sets.notebook(course, week, tasks, key=True) for week in course.sets}
-        _write(student / "problem-sets", given)
-        _write(instructor / "problem-sets", given)
+        _write(student / "problem-sets", handed)
+        _write(instructor / "problem-sets", handed)
         _write(instructor / "answer-key", solved)
-        (student / f"{HOME}.md").write_text(pages.home(course), encoding="utf-8")
+        given = [deck.stem for deck in found if deck.stem in course.chapters and course.slides]
+        (student / f"{HOME}.md").write_text(pages.home(course, slides=given), encoding="utf-8")
+        teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
+        (student / f"{ABOUT}.md").write_text(pages.about(course, teaching), encoding="utf-8")
         (instructor / f"{HOME}.md").write_text(
-            pages.home(course, True, [deck.stem for deck in decks], notes), encoding="utf-8"
+            pages.home(course, True, [deck.stem for deck in found], notes), encoding="utf-8"
         )
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
@@ -90,12 +95,11 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
             shutil.move(edition / "_build" / "html", out / edition.name)
     (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
     shutil.rmtree(out / "student" / "slides", ignore_errors=True)
-    _write(out / "problem-sets", given)
+    _write(out / "problem-sets", handed)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
-    if decks:
-        shutil.copytree(build / SLIDES, out / "slides")
-        shutil.copytree(build / SLIDES, out / "instructor" / "slides", dirs_exist_ok=True)
+    if found:
+        _write_decks(course, found, out)
 
 
 def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
@@ -111,18 +115,47 @@ def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
         page.write_text(change(page.read_text(encoding="utf-8"), name), encoding="utf-8")
 
 
-def _leave_out(page: str, edition: Path, instead: str) -> None:
-    """Take a page out of an edition: the landing page's link to it leads to another `instead`."""
+def _leave_out(edition: Path, course: Course, build: Path) -> None:
+    """Take out of an edition what is not for students, and all that leads there."""
     toc = yaml.safe_load((edition / "_toc.yml").read_text(encoding="utf-8"))
+    files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    names = [file.removesuffix(".md") for file in files]
+    chapters = {page for page in names if numbering.CHAPTER.fullmatch(page)}
+    gone = {page for page in chapters if Path(page).name not in course.chapters}
+    gone |= {page for page in names if page in (TEACHERS | WHOLE if gone else TEACHERS)}
     for part in toc["parts"]:
-        part["chapters"] = [c for c in part["chapters"] if c["file"] != f"{page}.md"]
+        part["chapters"] = [
+            c for c in part["chapters"] if c["file"].removesuffix(".md") not in gone
+        ]
+    toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     _dump(toc, edition / "_toc.yml")
-    (edition / f"{page}.md").unlink()
-    landing = edition / toc["root"]
-    text = landing.read_text(encoding="utf-8").replace(
-        f":link: {Path(page).name}\n", f":link: {instead}\n"
-    )
-    landing.write_text(text, encoding="utf-8")
+    for page in gone:
+        (edition / f"{page}.md").unlink()
+    said, landing = References.read(build / "html"), edition / toc["root"]
+    for path in (edition / "book").rglob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        if path == landing:
+            text = elsewhere.landing(text, gone, next(iter(course.chapters), ""))
+        path.write_text(said.rewritten(text, gone, course.book), encoding="utf-8")
+
+
+def _write_decks(course: Course, sources: list[Path], out: Path) -> None:
+    """Write the decks: for lectures, for the instructor's edition and, if wanted, for students."""
+
+    def published(name: str) -> str | None:
+        there = (out / "student" / "book" / f"{name}.html").is_file()
+        place = course.site if there else course.book
+        return f"{place}/book/{name}.html" if place else None
+
+    def beside(name: str) -> str | None:
+        there = (out / "student" / "book" / f"{name}.html").is_file()
+        return f"../book/{name}.html" if there else published(name)
+
+    decks.write(sources, out / "slides", course, published)
+    decks.write(sources, out / "instructor" / "slides", course, "../book/{}.html".format)
+    if course.slides:
+        chosen = [path for path in sources if path.stem in course.chapters]
+        decks.write(chosen, out / "student" / "slides", course, beside, notes=False)
 
 
 def _convert(edition: Path, online: Addresses, build: Path) -> sets.Converted:
@@ -154,6 +187,8 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
         config["repository"] = where
     else:
         config["html"] |= {"use_repository_button": False, "use_issues_button": False}
+    theme = config["sphinx"]["config"].setdefault("html_theme_options", {})
+    theme["logo"] = {**theme.get("logo", {}), "text": course.title}
     if edition.name == "student":
         config["html"]["baseurl"] = course.site
     config["exclude_patterns"] = ["book/**.ipynb", "_build", ".*"]
@@ -165,6 +200,8 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
         if files := sorted((edition / folder).glob("*.ipynb")):
             chapters = [{"file": f"{folder}/{path.name}"} for path in files]
             parts.insert(0, {"caption": caption, "chapters": chapters})
+    if (edition / f"{ABOUT}.md").is_file():
+        parts.insert(0, {"caption": "The course", "chapters": [{"file": ABOUT}]})
     _dump({**toc, "root": HOME, "parts": parts}, edition / "_toc.yml")
 
 
