@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tools import book, gsbook, identity, notebooks, numbering
-from tools.course import decks, elsewhere, pages, sets, source
+from tools.course import bank, decks, elsewhere, pages, sets, source
 from tools.course.elsewhere import References
 from tools.course.settings import Course
 from tools.notebooks import Addresses
@@ -40,6 +40,7 @@ class BuildError(RuntimeError):
 def stamp(course: Course) -> str:
     """Return a digest of all that a course is made from; the book must be built."""
     made = [repr(course), book.STAMP.read_text(encoding="utf-8")]
+    made += [path.read_text(encoding="utf-8") for path in sorted(book.ROOT.glob("teaching/*.yml"))]
     tools = [*Path(__file__).parent.glob("*.py"), *Path(notebooks.__file__).parent.glob("*.py")]
     made += [path.read_text(encoding="utf-8") for path in sorted(tools)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
@@ -80,6 +81,11 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         (student / f"{HOME}.md").write_text(pages.home(course, slides=given), encoding="utf-8")
         teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
         (student / f"{ABOUT}.md").write_text(pages.about(course, teaching), encoding="utf-8")
+        questions = bank.pages(root)
+        if questions:
+            (instructor / bank.FOLDER).mkdir()
+        for name, text in questions.items():
+            (instructor / bank.FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
         (instructor / f"{HOME}.md").write_text(
             pages.home(course, True, [deck.stem for deck in found], notes), encoding="utf-8"
         )
@@ -200,6 +206,9 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
         if files := sorted((edition / folder).glob("*.ipynb")):
             chapters = [{"file": f"{folder}/{path.name}"} for path in files]
             parts.insert(0, {"caption": caption, "chapters": chapters})
+    if files := sorted((edition / bank.FOLDER).glob("*.md")):
+        chapters = [{"file": f"{bank.FOLDER}/{path.name}"} for path in files]
+        parts.append({"caption": "Question bank", "chapters": chapters})
     if (edition / f"{ABOUT}.md").is_file():
         parts.insert(0, {"caption": "The course", "chapters": [{"file": ABOUT}]})
     _dump({**toc, "root": HOME, "parts": parts}, edition / "_toc.yml")

@@ -144,9 +144,9 @@ def about(course: Course, teaching: str = "") -> str:
 def _goals(course: Course, teaching: str) -> str:
     """Return what a student can do after each chapter, and the exercises that show it."""
     found = [
-        f"### {{doc}}`/book/{name}`\n\n{table[1]}"
+        f"### {table[1]}\n\n{table[2]}"
         for name in course.chapters
-        if (table := re.search(rf"(?ms)^### \[[^\]]*\]\({name}\.md\)$.*?(^\|.*?)\n\n", teaching))
+        if (table := re.search(rf"(?ms)^### \[([^\]]*)\]\({name}\.md\)$.*?(^\|.*?)\n\n", teaching))
     ]
     intro = "After a chapter you can do what is in the first column; the exercises show it."
     return f"## What you will learn\n\n{intro}\n\n" + "\n\n".join(found) + "\n\n" if found else ""
