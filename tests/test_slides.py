@@ -15,13 +15,13 @@ DECKS = sorted((HTML / slides.FOLDER).glob("*.html"))
 STAGE = {"width": 1280, "height": 720}
 LIMIT = 1_600_000  # bytes of a deck
 LETTERS = 24  # pixels of a stage of 1280 x 720
-WHOLE = {
+WHOLE = {  # figures without a gap to cut them at, or that say nothing in pieces
     "04-perturbation-analysis": 1,  # the starvation map: nine panels and one scale of colours
     "07-colored-mnist": 1,
     "08-celeba": 1,
     "10-what-sd-does-not-do": 1,
-    "11-friend-or-foe": 2,
-    "13-your-own-network": 1,
+    "11-friend-or-foe": 3,
+    "13-your-own-network": 2,
 }
 
 

@@ -3,17 +3,18 @@
     :::{slide} One claim as the title
     :figure: fig-name
     :equation: eq-name
+    :whole:
     - one to four short lines
 
     Notes: what the lecturer says.
     :::
 
-A mark shows nothing on the page, in the search, in the notebook or in a book on paper. The HTML
-build makes one deck of each page that has marks, `slides/PAGE.html`: one file that needs no other
-and no network, with the page's own figures and equations, and with the MathJax that sets them.
-`deck` writes it, and `wall` cuts its figures into pieces that a last row can read. A bet of the
-page (`tools.bets`) is a slide, too: the question and the answers, and in its notes which one is
-right, and why.
+With `whole`, its figure is not cut. A mark shows nothing on the page, in the search, in the
+notebook or in a book on paper. The HTML build makes one deck of each page that has marks,
+`slides/PAGE.html`: one file that needs no other and no network, with the page's own figures and
+equations, and with the MathJax that sets them. `deck` writes it, and `wall` cuts its figures into
+pieces that a last row can read. A bet of the page (`tools.bets`) is a slide, too: the question and
+the answers, and in its notes which one is right, and why.
 
 >>> words(nodes.paragraph("", "Two words, ", nodes.math("", "a + b"), nodes.Text(" three.")))
 4
@@ -54,6 +55,7 @@ class Slide(SphinxDirective):
     option_spec: ClassVar = {
         "figure": directives.unchanged_required,
         "equation": directives.unchanged_required,
+        "whole": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -202,7 +204,8 @@ class Page:
             read.number = number(self.app, self.docname, block)
         if isinstance(mark, bet) or not (name := mark.get("figure")):
             return [read]
-        seen = [deck.Slide(read.title, "", read.notes, figure=one) for one in self.figures(name)]
+        drawn = self.figures(name, "whole" in mark)
+        seen = [deck.Slide(read.title, "", read.notes, figure=one) for one in drawn]
         if not shown and not read.equation:
             return seen
         last = seen[-1].figure
@@ -211,15 +214,16 @@ class Page:
             return seen
         return [*seen, read]
 
-    def figures(self, name: str) -> list[deck.Figure]:
-        """The pieces of a figure of the page.
+    def figures(self, name: str, whole: bool) -> list[deck.Figure]:
+        """The pieces of a figure of the page, or all of it in one.
 
         Raises:
             ValueError: the page has no such figure.
         """
         image = figure(self.doctree, name)
         with Image.open(Path(self.app.srcdir, image["uri"])) as opened:
-            found = wall.pieces(opened.convert("RGB"))
+            drawn = opened.convert("RGB")
+        found = [drawn] if whole else wall.pieces(drawn)
         alts = [image["alt"]]
         if (count := len(found)) > 1:
             alts = [f"Part {k} of {count} of a figure. {image['alt']}" for k in range(1, count + 1)]
