@@ -12,7 +12,7 @@ from conftest import ROOT
 from myst_nb.core.read import read_myst_markdown_notebook
 
 from tools import book, gsbook
-from tools.course import editions, pages, sets, settings, source
+from tools.course import editions, elsewhere, given, pages, sets, settings, source
 from tools.course.__main__ import main
 from tools.course.settings import CourseError
 from tools.notebooks.syntax import SourceError
@@ -161,6 +161,14 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         ("[" * 5000, 1, "this is not YAML"),
         (SMALL + "  repository: https://github.com/a/b.git\n", 14, "without .git"),
         (SMALL + "  repository: https://github.com/a/b/tree/main\n", 14, "repository must be"),
+        (SMALL + "chapters: [01-clever-hnas]\n", 14, "did you mean 01-clever-hans?"),
+        (SMALL + "chapters: [01-clever-hans]\n", 14, "07-colored-mnist is left out, but week 3"),
+        (SMALL + "chapters: some\n", 14, "chapters must be the word all, or a list of chapters"),
+        (SMALL + "slides: maybe\n", 14, "slides must be true or false"),
+        (SMALL + "about: {contakt: a@b.org}\n", 14, "unknown key contakt: did you mean contact?"),
+        (SMALL + "about: {late: 3}\n", 14, "late must be what happens to late work, as text"),
+        (SMALL + "about: Ada\n", 14, "about must be the keys instructor, contact, hours"),
+        (SMALL + "  book: the book\n", 14, "book must be an address that starts"),
         ("a: &a [*a]", 1, ""),
         ("? [a, b]\n: c", 1, ""),
     ],
@@ -181,6 +189,15 @@ def test_words_of_yaml_1_1_and_anchors_are_what_they_look_like():
     assert course.more == {"2026": "https://a.org", "yes": "https://b.org"}
     assert course.weeks[1].number == 3
     assert course.nbgrader
+
+
+def test_students_get_the_chapters_of_the_weeks_or_those_that_are_named():
+    assert read(SMALL).chapters == ("01-clever-hans", "07-colored-mnist")
+    named = read(SMALL + "chapters: [07-colored-mnist, 02-ntk-linearization, 01-clever-hans]\n")
+    assert named.chapters == ("01-clever-hans", "02-ntk-linearization", "07-colored-mnist")
+    assert read(SMALL + "chapters: all\n").chapters == tuple(PAGES)
+    elsewhere_due = changed("exercises: [ex-half", "exercises: [ex-rate, ex-half")
+    assert "05-spectral-decoupling" in read(elsewhere_due).chapters  # what is due can be read
 
 
 def test_keys_that_stand_twice_do_not_hide_other_mistakes():
@@ -305,6 +322,48 @@ def test_an_edition_uses_the_executed_cells_of_the_book(tmp_path):
         assert gsbook.chapter_digest(tmp_path, text) == gsbook.chapter_digest(ROOT, PAGES[name])
 
 
+LEFT = {f"book/{name}" for name in PAGES}
+SAID = elsewhere.References(
+    {
+        label: (f"book/{name}", f"No. {number}")
+        for name, text in PAGES.items()
+        for number, label in enumerate(re.findall(r"^ *:?(?:name|label): (\S+)", text, re.M))
+    }
+)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_what_leads_to_other_chapters_becomes_text_and_no_cell_changes(name):
+    text = SAID.rewritten(PAGES[name], LEFT - {f"book/{name}"})
+    assert code(text) == code(PAGES[name])  # so nothing is executed again
+    assert not {f"book/{page}" for page in re.findall(r"\]\(([\w-]+)\.md", text)} & LEFT
+    linked = SAID.rewritten(PAGES[name], LEFT - {f"book/{name}"}, "https://example.org/book")
+    assert linked.count("](https://example.org/book/book/") > 0 or linked == PAGES[name]
+
+
+def test_the_first_page_keeps_what_is_about_pages_that_stay():
+    text = (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+    gone = {f"book/{name}" for name in [*PAGES, "instructors", "ledger", "errata"]}
+    kept = elsewhere.landing(text, gone - {"book/07-colored-mnist"}, "07-colored-mnist")
+    assert re.findall(r"^\| (\d+) \[", kept, re.M) == ["7"]
+    assert re.findall(r"^:link: (\S+)$", kept, re.M) == ["07-colored-mnist", "running"]
+    assert not re.search("grader|instructors|ledger|errata", kept)
+    assert elsewhere.landing(text, set(), "01-clever-hans") == text
+
+
+def test_code_that_solves_an_exercise_is_found_whatever_its_names():
+    text = (
+        ":::{solution} ex-a\n```python\ndef f(x, y):\n    return np.dot(x, y) / len(y)\n```\n:::\n"
+    )
+    assert source.answers(text) == {
+        "ex-a": "def f(x, y):\n    return np.dot(x, y) / len(y)\n",
+    }
+    cell = "```{code-cell} ipython3\n%matplotlib inline\nmean = np.dot(a, b) / len(b)\n```\n"
+    found = given.solutions([text], ["ex-a", "ex-b"])
+    assert given.away({"page": cell}, found) == [("ex-a", "page")]
+    assert given.away({"page": cell.replace("len", "sum")}, found) == []
+
+
 # --- problem sets -------------------------------------------------------------------------------
 
 TASKS = {
@@ -422,6 +481,25 @@ def test_for_nbgrader_each_answer_has_its_cell_its_points_and_a_locked_test():
     assert test.metadata.nbgrader["points"] == 2
     assert test.metadata.nbgrader["locked"]
     assert test.source == "assert checks.linear_margin(linear_margin).passed"
+
+
+def test_what_a_teacher_writes_is_text_on_the_page_about_the_course():
+    told = (
+        "about: {instructor: 'A *da*', contact: a@b.org, late: 'no {doc}', syllabus: 'One <b>'}\n"
+    )
+    page = pages.about(read(SMALL + told), (ROOT / "book/instructors.md").read_text("utf-8"))
+    for shown in (r"A \*da\*", "a@b.org", r"no \{doc\}", r"One \<b\>", "## Syllabus"):
+        assert shown in page
+    goals = re.findall(r"^### (\d+) ", page, re.MULTILINE)
+    assert goals == ["1", "7"]
+    assert {"ex-half", "ex-paint"} <= set(re.findall(r"<(ex-[\w-]+)>", page))
+    assert "## Accessibility" in page
+    assert "## Privacy" in page
+    assert "In class, read a figure aloud" not in page  # that is for teachers
+    assert "](book/running.md)" in page
+    bare = pages.about(read(SMALL))
+    assert "Instructor" not in bare
+    assert "## " not in bare
 
 
 def test_what_a_teacher_writes_is_text_on_the_home_page():

@@ -4,14 +4,16 @@ import html
 import json
 import re
 from functools import cache
+from urllib.parse import unquote
 
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, missing
 
 from grading.grader import grade
 from tools import address, book
-from tools.course import editions, pages, settings, source
+from tools.course import bank, editions, given, pages, settings, source
 from tools.course.__main__ import MARK
 
 CHAPTERS = source.chapters(ROOT)
@@ -19,6 +21,14 @@ LABELS = {exercise.label for chapter in CHAPTERS for exercise in chapter.exercis
 PAGES = {c.name: (ROOT / "book" / f"{c.name}.md").read_text(encoding="utf-8") for c in CHAPTERS}
 READ = [path for path in sorted((ROOT / "book").glob("*.md")) if path.stem != "instructors"]
 IN_THE_TEXT = {"ex-pert-lambert"}  # a cell of the chapter has the same lines
+# The page needs these lines for its own figures; `make course` says so where one is due.
+GIVEN_AWAY = {
+    ("ex-paint", "07-colored-mnist"),
+    ("ex-pert-lambert", "04-perturbation-analysis"),
+    ("ex-pert-lambert", "mathematics"),
+}
+TEXT = {".html", ".ipynb", ".md", ".js", ".json", ".txt"}
+DECKS = ("slides", "instructor/slides", "student/slides")
 OUT = book.BUILD / "course"
 
 
@@ -98,6 +108,90 @@ def test_the_words_of_hidden_solutions_are_not_in_the_index_for_searching(course
     assert len(own - public) > 0.9 * len(own)  # a few are in what cells print
 
 
+def handed_out(course):
+    """All code that students get: cells of pages, problem sets and slides, by where it stands."""
+    found = {}
+    for path in (OUT / "student" / "_sources").rglob("*.ipynb"):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        lines = "".join("".join(c["source"]) + "\n" for c in cells if c["cell_type"] == "code")
+        found[path.stem] = f"```{{code-cell}} ipython3\n{lines}```\n"
+    for path in (OUT / "student" / "slides").glob("*.html"):
+        soup = BeautifulSoup(re.sub(r"base64,[\w+/=]+", "", path.read_text("utf-8")), "html.parser")
+        lines = "\n".join(pre.get_text() for pre in soup.select("pre"))
+        found[f"slides {path.stem}"] = f"```{{code-cell}} ipython3\n{lines}\n```\n"
+    return found
+
+
+def test_no_code_for_students_solves_an_exercise_whose_solution_is_hidden(course):
+    solutions = given.solutions(PAGES.values(), course.hidden)
+    assert len(solutions) > 30
+    assert set(given.away(handed_out(course), solutions)) == GIVEN_AWAY
+
+
+def test_students_get_their_chapters_and_nothing_of_the_teachers(course):
+    book_of = {path.stem for path in (OUT / "student" / "book").glob("*.html")}
+    assert {name for name in book_of if name[0].isdigit()} == set(course.chapters)
+    assert not book_of & {"grading", "instructors", "ledger", "errata"}
+    for path in (OUT / "student").rglob("*.html"):
+        assert "Grade the exercises" not in path.read_text(encoding="utf-8")
+    logo = BeautifulSoup(
+        (OUT / "student" / "book" / "intro.html").read_text("utf-8"), "html.parser"
+    )
+    assert logo.select_one(".logo__title").get_text(" ", strip=True) == course.title
+
+
+@pytest.mark.parametrize("edition", ["student", "instructor", "slides"])
+def test_no_link_is_dead(course, edition):
+    folder, dead, marks = OUT / edition, [], {}
+    for path in folder.rglob("*.html"):
+        text = re.sub(r"base64,[\w+/=]+", "", path.read_text(encoding="utf-8"))
+        marks[path.resolve()] = set(re.findall(r'\bid="([^"]+)"', text))
+        hrefs = set(re.findall(r'<a\b[^<>]*\bhref="([^"]+)"', text))
+        for href in hrefs:
+            if href.startswith(f"{course.site}/"):
+                target, here = href.removeprefix(f"{course.site}/"), OUT / "student"
+            elif re.match(r"[a-z]+:", href):
+                continue
+            else:
+                target, here = href, path.parent
+            target, _, mark = html.unescape(unquote(target)).partition("#")
+            page = (here / target.partition("?")[0]).resolve() if target else path.resolve()
+            known = marks.get(page, {mark})
+            if not page.exists() or (mark and "/" not in mark and mark not in known):
+                dead.append((path.name, href))
+    assert dead == []
+
+
+def test_a_deck_says_the_course_the_teacher_and_the_day(course):
+    names = {folder: sorted(p.stem for p in (OUT / folder).glob("*.html")) for folder in DECKS}
+    assert names["slides"] == names["instructor/slides"] == list(PAGES)
+    assert names["student/slides"] == list(course.chapters)
+    for folder in DECKS:
+        deck = (OUT / folder / "03-legendre-dual.html").read_text(encoding="utf-8")
+        for said in ("Why networks take shortcuts, Spring 2027", "Ada Example", "8 February 2027"):
+            assert said in deck
+        assert ('class="notes"' in deck) == (folder != "student/slides")
+        assert "<!-- course -->" not in deck
+
+
+def test_the_question_bank_is_for_teachers_alone(course):
+    made = bank.pages(ROOT)
+    pieces = {squeezed(q["answer"]) for q in exam_questions()}
+    assert len(pieces) == 4 * len(made)
+    for folder in ("student", "problem-sets", "slides"):
+        for path in (path for path in (OUT / folder).rglob("*") if path.suffix in TEXT):
+            text = squeezed(re.sub(r"base64,[\w+/=]+", "", path.read_text(encoding="utf-8")))
+            assert not any(piece in text for piece in pieces), path
+    for name in made:
+        page = (OUT / "instructor" / "teaching" / f"{name}.html").read_text(encoding="utf-8")
+        assert sum(piece in squeezed(page) for piece in pieces) == 4
+
+
+def exam_questions():
+    for path in (ROOT / bank.FOLDER).glob("*.yml"):
+        yield from yaml.safe_load(path.read_text(encoding="utf-8"))["exam"]
+
+
 def public_words(course):
     """The words of all that students are given, and of the package, which the API page quotes."""
     stripped = [source.for_students(text, course.hidden) for text in PAGES.values()]
@@ -167,7 +261,7 @@ def test_the_answer_keys_get_every_point_and_the_problem_sets_none(course):
 
 
 def test_the_notebooks_to_download_are_those_that_are_handed_out(course):
-    for name in PAGES:
+    for name in course.chapters:
         assert (OUT / "student" / "_sources" / "book" / f"{name}.ipynb").is_file()
         assert f"../_sources/book/{name}.ipynb" in links(OUT / "student" / "book" / f"{name}.html")
     for path in (OUT / "problem-sets").glob("*.ipynb"):

@@ -76,7 +76,9 @@ def chapters_in(cell):
 EXERCISES = {name: exercises_of(name) for name in CHAPTERS}
 BY_LABEL = {e.label: e for found in EXERCISES.values() for e in found}
 GLANCE = dict(zip(CHAPTERS, tables(section("At a glance"))[0], strict=True))
-SCHEDULES = {weeks: tables(section(f"{weeks} weeks"))[0] for weeks in ("Two", "Six", "Twelve")}
+SCHEDULES = {
+    weeks: tables(section(f"{weeks} weeks"))[0] for weeks in ("Two", "Four", "Six", "Twelve")
+}
 NEEDS = {
     name: [NUMBERS[int(n)] for n in re.findall(r"\d+", row["needs"])]
     for name, row in GLANCE.items()

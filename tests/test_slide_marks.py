@@ -10,13 +10,14 @@ from conftest import ROOT
 from markdown_it.renderer import RendererHTML
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
-from PIL import Image
+from PIL import Image, ImageDraw
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
 
 from tools import slides
 from tools.notebooks.markdown import Chapter
 from tools.notebooks.syntax import EXTENSIONS, Directive, Facts, Site
+from tools.slides import wall
 
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in (ROOT / "book").glob("*.md")}
 CHAPTERS = sorted(name for name in SOURCES if name[0].isdigit())
@@ -83,20 +84,54 @@ def test_a_mark_becomes_a_slide_with_its_figure_equation_and_notes(build):
     out, warnings = build(PAGE + MARK)
     assert warnings == ""
     soup = BeautifulSoup((out / "slides/a.html").read_text(encoding="utf-8"), "html.parser")
-    first, slide, last = soup.select("section")
+    first, shown, slide, last = soup.select("section")
     assert first.h1.text == last.h2.text == "A chapter"
     assert first.a["href"] == "../book/a.html"
-    assert "A claim with" in slide.h2.text
+    assert "A claim with" in shown.h2.text == slide.h2.text
     assert slide.h2.select_one(".math").text == r"\(x^2\)"
-    assert slide.img["alt"] == "A red dot"
-    picture = base64.b64decode(slide.img["src"].removeprefix("data:image/png;base64,"))
+    assert shown.img["alt"] == "A red dot"
+    assert not slide.select("img")
+    picture = base64.b64decode(shown.img["src"].removeprefix("data:image/png;base64,"))
     assert Image.open(io.BytesIO(picture)).size == (300, 100)
     formula = slide.select_one(".equation .math").text
     assert "".join(formula.split()) == r"\[\operatorname{diag}(x)=\frac12\]"
     assert 'tex: {"macros": {"half": ' in soup.find_all("script")[-1].text
     assert slide.select_one(".equation .number").text == "(1)"
     assert slide.li.a["href"] == "../book/a.html#equation-eq-half"
-    assert slide.select_one("aside.notes").text.strip() == "What is said, loud."
+    notes = [one.select_one("aside.notes").text.strip() for one in (shown, slide)]
+    assert notes == ["What is said, loud."] * 2
+
+
+def drawn(rows, columns, panel=(500, 400), gap=30, title=True):
+    """A figure of panels, each with an axis along its bottom and a mark of its own."""
+    wide, high = columns * (panel[0] + gap) + gap, rows * (panel[1] + gap) + gap + 60 * title
+    picture = Image.new("RGB", (wide, high), "white")
+    put = ImageDraw.Draw(picture)
+    if title:
+        put.rectangle((wide // 2 - 150, 10, wide // 2 + 150, 40), fill="black")
+    for k in range(rows * columns):
+        row, column = divmod(k, columns)
+        x, y = gap + column * (panel[0] + gap), gap + 60 * title + row * (panel[1] + gap)
+        put.line((x, y + panel[1], x + panel[0], y + panel[1]), fill="black", width=3)
+        put.line((x, y, x, y + panel[1]), fill="black", width=3)
+        put.rectangle((x + 50, y + 50, x + 90, y + 90), fill=(10 + k, 0, 0))
+    return picture
+
+
+@pytest.mark.parametrize("title", [True, False])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (1, 3), (2, 2), (2, 4)])
+def test_a_figure_is_cut_between_its_panels_and_each_is_there_once(rows, columns, title):
+    found = wall.pieces(drawn(rows, columns, title=title))
+    marks = [{pixel[0] for pixel in piece.getdata() if 10 <= pixel[0] < 30} for piece in found]
+    assert [mark for piece in marks for mark in sorted(piece)] == [
+        10 + k for k in range(rows * columns)
+    ]
+    assert all(wall.fits(one.size, wall.BELOW) or wall.fits(one.size, wall.BESIDE) for one in found)
+
+
+def test_a_figure_without_a_gap_stays_whole():
+    picture = Image.new("RGB", (3000, 400), "black")
+    assert [piece.size for piece in wall.pieces(picture)] == [(3000, 400)]
 
 
 @pytest.mark.parametrize("builder", ["html", "text", "latex"])

@@ -6,13 +6,23 @@ import pytest
 from access import WCAG, violations
 from conftest import HTML, PHONE, ROOT, need_pages
 
+from gsutils.page.plots import STYLE
 from tools import slides
 
 need_pages()
 CHAPTERS = sorted(path.stem for path in (ROOT / "book").glob("[0-9]*.md"))
 DECKS = sorted((HTML / slides.FOLDER).glob("*.html"))
 STAGE = {"width": 1280, "height": 720}
-LIMIT = 1_500_000  # bytes of a deck
+LIMIT = 1_600_000  # bytes of a deck
+LETTERS = 24  # pixels of a stage of 1280 x 720
+WHOLE = {  # figures without a gap to cut them at, or that say nothing in pieces
+    "04-perturbation-analysis": 1,  # the starvation map: nine panels and one scale of colours
+    "07-colored-mnist": 1,
+    "08-celeba": 1,
+    "10-what-sd-does-not-do": 1,
+    "11-friend-or-foe": 3,
+    "13-your-own-network": 2,
+}
 
 
 @pytest.fixture(scope="module", params=DECKS, ids=lambda path: path.stem)
@@ -47,8 +57,9 @@ MEASURE = """
       || r.right > edge.right + 1 || r.top < edge.top - 1 || r.bottom > edge.bottom + 1; })
     .map(e => e.outerHTML.slice(0, 80));
   const picture = slide.querySelector("img");
-  return {at, out, height: picture ? picture.getBoundingClientRect().height : null,
-          seen: slide.innerText};
+  const shown = picture?.getBoundingClientRect();
+  return {at, out, height: shown ? shown.height : null, seen: slide.innerText,
+          scale: shown ? shown.width / picture.naturalWidth : null};
 })
 """
 
@@ -82,6 +93,16 @@ def test_every_slide_fits_its_stage(opened, screen, least):
     assert [s["at"] for s in found if s["height"] is not None and s["height"] < least] == []
     left_over = re.compile(r"\{\w+|\$|\\[a-z]|None|nan\b")
     assert [s["at"] for s in found if left_over.search(s["seen"])] == []
+
+
+def test_the_labels_of_figures_can_be_read_from_a_last_row(opened):
+    drawn = STYLE["font.size"] * STYLE["savefig.dpi"] / 72  # pixels of a figure's file
+    scales = [s["scale"] for s in opened.evaluate(MEASURE) if s["scale"] is not None]
+    letters = sorted(drawn * scale for scale in scales)
+    whole = WHOLE.get(opened.file.stem, 0)  # figures that have no gap to cut them at
+    assert len(letters) > whole
+    assert letters[whole] >= LETTERS
+    assert letters[0] >= 11
 
 
 def test_pictures_are_decoded_and_described(opened):

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from tools import book
-from tools.course import editions, source
+from tools.course import editions, given, source
 from tools.course.settings import Course, CourseError, load
 
 MARK = ".course"  # in the folder of a course: what it was made from
@@ -43,8 +43,19 @@ def main(arguments: list[str] | None = None) -> int:
     if not (out / "slides").is_dir():
         print("  no slides: the book has none in _build/html/slides")
     shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
+    for label, page in _given_away(course):
+        print(f"{label} is due, and code of {page} solves it: let few points hang on it")
     print(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
     return 0
+
+
+def _given_away(course: Course) -> list[tuple[str, str]]:
+    """Return the exercises that are due and hidden, and solved by code that students read."""
+    due = {exercise.label for week in course.sets for exercise, _ in week.exercises}
+    texts = {p.stem: p.read_text(encoding="utf-8") for p in (book.ROOT / "book").glob("*.md")}
+    solutions = given.solutions(texts.values(), sorted(due & set(course.hidden)))
+    shown = {name: texts[name] for name in (*course.chapters, "mathematics") if name in texts}
+    return given.away(shown, solutions)
 
 
 def _make(course: Course, out: Path) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 import yaml
 
-from tools import address, book, gsbook, identity, notebooks
-from tools.course import pages, sets, source
+from tools import address, book, gsbook, identity, notebooks, numbering
+from tools.course import bank, decks, elsewhere, pages, sets, source
+from tools.course.elsewhere import References
 from tools.course.memory import Memory, moved
-from tools.course.settings import Course
+from tools.course.settings import Course, Week
 from tools.course.tasks import Converted
 from tools.course.tasks import tasks as all_tasks
 from tools.notebooks import Addresses
@@ -29,8 +30,10 @@ from tools.notebooks.syntax import Facts
 
 FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key")
 NOTES = "book/instructors"
-HOME = "course"
 MEMORY = "course.json"  # in the folder of the built book
+HOME, ABOUT = "course", "about"
+TEACHERS = {"book/grading", "book/instructors"}  # pages that are not for students
+WHOLE = {"book/errata", "book/ledger"}  # pages that speak of every chapter
 COPIED = ("book", gsbook.PACKAGE, "results", "pyproject.toml", "_config.yml", "_toc.yml")
 SLIDES = Path("html", "slides")
 
@@ -42,6 +45,7 @@ class BuildError(RuntimeError):
 def stamp(course: Course | None = None) -> str:
     """Return a digest of all that a course is made from; the book must be built."""
     made = [repr(course), book.STAMP.read_text(encoding="utf-8")]
+    made += [path.read_text(encoding="utf-8") for path in sorted(book.ROOT.glob("teaching/*.yml"))]
     tools = [*Path(__file__).parent.glob("*.py"), *Path(notebooks.__file__).parent.glob("*.py")]
     made += [path.read_text(encoding="utf-8") for path in sorted(tools)]
     return hashlib.sha256("\n".join(made).encode()).hexdigest()
@@ -63,32 +67,46 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     online = notebooks.addresses(root)
     course = dataclasses.replace(course, package=course.package or online.package)
     notes = NOTES if (root / f"{NOTES}.md").is_file() else ""
-    decks = sorted((build / SLIDES).glob("*.html"))
+    found = sorted((build / SLIDES).glob("*.html"))
     with tempfile.TemporaryDirectory(dir=build, prefix="course-") as folder:
         student, instructor = Path(folder, "student"), Path(folder, "instructor")
         _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
         _copy(root, instructor, lambda text, name: source.opened(text))
-        if notes:
-            _leave_out(notes, student, instead="grading")
         others = dataclasses.replace(
             online, package=course.package, pages=f"{course.site}/", ask="your teacher"
         )
         known = Memory(build / MEMORY, f"{stamp()} {online} {others}")
         full = _convert(instructor, online, build, known.facts)
         facts = {chapter.site.docname: chapter.facts or Facts() for chapter, _ in full.values()}
-        stripped = _convert(student, others, build, moved(facts, online, others))
+        theirs = moved(facts, online, others)
         if not (tasks := known.tasks):  # of all exercises: next week others are due
             every = [e for chapter in source.chapters(root) for e in chapter.exercises]
+            stripped = notebooks.convert(student, others, build, theirs)
             tasks = all_tasks(every, stripped, full, build)
             known.keep(facts, tasks)
-        given = {week.name: sets.notebook(course, week, tasks) for week in course.sets}
-        solved = {week.name: sets.notebook(course, week, tasks, key=True) for week in course.sets}
-        _write(student / "problem-sets", given)
-        _write(instructor / "problem-sets", given)
+        gone = _leave_out(student, course, build)
+        _convert(student, others, build, theirs)
+
+        def problems(week: Week, key: bool = False) -> str:
+            made = sets.notebook(course, week, tasks, key)
+            return elsewhere.unlinked(made, gone, course.site, course.book)
+
+        handed = {week.name: problems(week) for week in course.sets}
+        solved = {week.name: problems(week, key=True) for week in course.sets}
+        _write(student / "problem-sets", handed)
+        _write(instructor / "problem-sets", handed)
         _write(instructor / "answer-key", solved)
-        (student / f"{HOME}.md").write_text(pages.home(course), encoding="utf-8")
+        given = [deck.stem for deck in found if deck.stem in course.chapters and course.slides]
+        (student / f"{HOME}.md").write_text(pages.home(course, slides=given), encoding="utf-8")
+        teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
+        (student / f"{ABOUT}.md").write_text(pages.about(course, teaching), encoding="utf-8")
+        questions = bank.pages(root)
+        if questions:
+            (instructor / bank.FOLDER).mkdir()
+        for name, text in questions.items():
+            (instructor / bank.FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
         (instructor / f"{HOME}.md").write_text(
-            pages.home(course, True, [deck.stem for deck in decks], notes), encoding="utf-8"
+            pages.home(course, True, [deck.stem for deck in found], notes), encoding="utf-8"
         )
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
@@ -106,12 +124,11 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
             (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
     (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
     shutil.rmtree(out / "student" / "slides", ignore_errors=True)
-    _write(out / "problem-sets", given)
+    _write(out / "problem-sets", handed)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
-    if decks:
-        shutil.copytree(build / SLIDES, out / "slides")
-        shutil.copytree(build / SLIDES, out / "instructor" / "slides", dirs_exist_ok=True)
+    if found:
+        _write_decks(course, found, out)
 
 
 def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
@@ -127,18 +144,48 @@ def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
         page.write_text(change(page.read_text(encoding="utf-8"), name), encoding="utf-8")
 
 
-def _leave_out(page: str, edition: Path, instead: str) -> None:
-    """Take a page out of an edition: the landing page's link to it leads to another `instead`."""
+def _leave_out(edition: Path, course: Course, build: Path) -> set[str]:
+    """Take out of an edition what is not for students, and all that leads there; return it."""
     toc = yaml.safe_load((edition / "_toc.yml").read_text(encoding="utf-8"))
+    files = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
+    names = [file.removesuffix(".md") for file in files]
+    chapters = {page for page in names if numbering.CHAPTER.fullmatch(page)}
+    gone = {page for page in chapters if Path(page).name not in course.chapters}
+    gone |= {page for page in names if page in (TEACHERS | WHOLE if gone else TEACHERS)}
     for part in toc["parts"]:
-        part["chapters"] = [c for c in part["chapters"] if c["file"] != f"{page}.md"]
+        part["chapters"] = [
+            c for c in part["chapters"] if c["file"].removesuffix(".md") not in gone
+        ]
+    toc["parts"] = [part for part in toc["parts"] if part["chapters"]]
     _dump(toc, edition / "_toc.yml")
-    (edition / f"{page}.md").unlink()
-    landing = edition / toc["root"]
-    text = landing.read_text(encoding="utf-8").replace(
-        f":link: {Path(page).name}\n", f":link: {instead}\n"
-    )
-    landing.write_text(text, encoding="utf-8")
+    for page in gone:
+        (edition / f"{page}.md").unlink()
+    said, landing = References.read(build / "html"), edition / toc["root"]
+    for path in (edition / "book").rglob("*.md"):
+        text = path.read_text(encoding="utf-8")
+        if path == landing:
+            text = elsewhere.landing(text, gone, next(iter(course.chapters), ""))
+        path.write_text(said.rewritten(text, gone, course.book), encoding="utf-8")
+    return gone
+
+
+def _write_decks(course: Course, sources: list[Path], out: Path) -> None:
+    """Write the decks: for lectures, for the instructor's edition and, if wanted, for students."""
+
+    def published(name: str) -> str | None:
+        there = (out / "student" / "book" / f"{name}.html").is_file()
+        place = course.site if there else course.book
+        return f"{place}/book/{name}.html" if place else None
+
+    def beside(name: str) -> str | None:
+        there = (out / "student" / "book" / f"{name}.html").is_file()
+        return f"../book/{name}.html" if there else published(name)
+
+    decks.write(sources, out / "slides", course, published)
+    decks.write(sources, out / "instructor" / "slides", course, "../book/{}.html".format)
+    if course.slides:
+        chosen = [path for path in sources if path.stem in course.chapters]
+        decks.write(chosen, out / "student" / "slides", course, beside, notes=False)
 
 
 def _convert(
@@ -171,9 +218,10 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
     if repository:
         where = {"url": repository, "branch": course.branch, "path_to_book": "_sources"}
         config["repository"] = where
-    else:
-        theme = config["sphinx"]["config"]["html_theme_options"]
+    theme = config["sphinx"]["config"].setdefault("html_theme_options", {})
+    if not repository:
         theme |= {"use_repository_button": False, "use_issues_button": False}
+    theme["logo"] = {**theme.get("logo", {}), "text": course.title}
     if edition.name == "student":
         config["html"]["baseurl"] = course.site
     config["sphinx"]["config"]["gsbook_notebooks"] = ""  # buttons lead where the edition lies
@@ -186,6 +234,11 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
         if files := sorted((edition / folder).glob("*.ipynb")):
             chapters = [{"file": f"{folder}/{path.name}"} for path in files]
             parts.insert(0, {"caption": caption, "chapters": chapters})
+    if files := sorted((edition / bank.FOLDER).glob("*.md")):
+        chapters = [{"file": f"{bank.FOLDER}/{path.name}"} for path in files]
+        parts.append({"caption": "Question bank", "chapters": chapters})
+    if (edition / f"{ABOUT}.md").is_file():
+        parts.insert(0, {"caption": "The course", "chapters": [{"file": ABOUT}]})
     _dump({**toc, "root": HOME, "parts": parts}, edition / "_toc.yml")
 
 

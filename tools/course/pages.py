@@ -15,6 +15,7 @@ STUDENT = """\
 {schedule}
 
 Hand in each problem set as a notebook, by the end of its day. Its page has a button to download it.
+{{doc}}`About this course <about>` says whom to ask and what you will learn.
 {links}
 """
 
@@ -44,6 +45,15 @@ python -m grading submissions/ --assignment problem-sets/{first}.ipynb
 To show more solutions, change `release` in `course.yml` and type `make course` again.
 """
 
+ABOUT = """\
+# About this course
+
+**{title}**, {term}
+
+{facts}
+
+{syllabus}{goals}{statements}"""
+
 KEY = """\
 <!DOCTYPE html>
 <html lang="en">
@@ -68,6 +78,10 @@ th, td {{ text-align: left; padding: .5rem; border-top: 1px solid #8a94a0 }}
 </body>
 </html>
 """
+
+
+# What of the teaching notes is for students, too.
+STATEMENT = re.compile(r"^% for students\n(.*?)\n% end$", re.DOTALL | re.MULTILINE)
 
 
 def footer(course: Course, book: Provenance) -> str:
@@ -100,6 +114,42 @@ def home(
         published=f"; publish it at <{course.site}>",
         first=course.sets[0].name if course.sets else "week-01",
     )
+
+
+def about(course: Course, teaching: str = "") -> str:
+    """Return the page of what students must know about a course.
+
+    Args:
+        course: what it is about.
+        teaching: source of the page of teaching notes, which has the chapters' goals and the
+            statements for students; "" where there is none.
+    """
+    words = {"instructor": "Instructor", "contact": "Contact", "hours": "Office hours"}
+    words |= {"late": "Late work"}
+    facts = [(word, plain(course.about[key])) for key, word in words.items() if key in course.about]
+    facts += [("Solutions", "appear in the chapters when your instructor releases them")]
+    paragraphs = re.split(r"\n\s*\n", course.about.get("syllabus", "").strip())
+    syllabus = "\n\n".join(map(plain, filter(None, paragraphs)))
+    statements = "\n\n".join(STATEMENT.findall(teaching)).replace("](", "](book/")
+    return ABOUT.format(
+        title=plain(course.title),
+        term=plain(course.term),
+        facts="\n".join(f"- **{word}**: {text}" for word, text in facts),
+        syllabus=f"## Syllabus\n\n{syllabus}\n\n" if syllabus else "",
+        goals=_goals(course, teaching),
+        statements=f"{statements}\n" if statements else "",
+    )
+
+
+def _goals(course: Course, teaching: str) -> str:
+    """Return what a student can do after each chapter, and the exercises that show it."""
+    found = [
+        f"### {table[1]}\n\n{table[2]}"
+        for name in course.chapters
+        if (table := re.search(rf"(?ms)^### \[([^\]]*)\]\({name}\.md\)$.*?(^\|.*?)\n\n", teaching))
+    ]
+    intro = "After a chapter you can do what is in the first column; the exercises show it."
+    return f"## What you will learn\n\n{intro}\n\n" + "\n\n".join(found) + "\n\n" if found else ""
 
 
 def schedule(course: Course, instructor: bool = False, slides: Collection[str] = ()) -> str:

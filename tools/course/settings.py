@@ -63,6 +63,10 @@ class Course:
         package: what pip installs to get gsutils; "" for this book's repository.
         more: further links, by the words to show for them.
         nbgrader: whether problem sets carry what nbgrader needs.
+        chapters: names of those that students get.
+        slides: whether students get the slides of these.
+        book: address of the whole book, for what students do not get; "" for no links.
+        about: texts on the course by their keys: instructor, contact, hours, late, syllabus.
     """
 
     title: str
@@ -75,6 +79,10 @@ class Course:
     package: str = ""
     more: dict[str, str] = field(default_factory=dict)
     nbgrader: bool = False
+    chapters: tuple[str, ...] = ()
+    slides: bool = False
+    book: str = ""
+    about: dict[str, str] = field(default_factory=dict)
 
     @property
     def sets(self) -> list[Week]:
@@ -167,7 +175,27 @@ class _Reader:
             package=links.get("package", ""),
             more=links.get("more", {}),
             nbgrader=self.data.get("nbgrader", False),
+            chapters=self.handed_out(weeks),
+            slides=self.data.get("slides", False),
+            book=links.get("book", "").rstrip("/"),
+            about=dict(self.data.get("about", {})),
         )
+
+    def handed_out(self, weeks: list[Week]) -> tuple[str, ...]:
+        """Return the names of the chapters that students get, in the book's order."""
+        needed = {chapter.name: week.number for week in weeks for chapter in week.chapters}
+        for week in weeks:
+            needed |= {one.chapter: week.number for one, _ in week.exercises}
+        wanted = self.data.get("chapters", list(needed))
+        if wanted == "all":
+            return tuple(self.chapters)
+        for at, name in enumerate(wanted):
+            self.known(name, ["chapters", at], "chapter", self.chapters)
+        for name, number in needed.items():
+            if name not in wanted:
+                message = f"{name} is left out, but week {number} needs it: add it"
+                self.mistake(["chapters"], message)
+        return tuple(name for name in self.chapters if name in wanted)
 
     def weeks(self, start: datetime.date) -> Iterator[Week]:
         """Yield the weeks."""

@@ -123,6 +123,24 @@ def opened(text: str) -> str:
     return "".join(lines)
 
 
+def code(text: str) -> str:
+    """Return the code of a page's cells, as one program; magics and shell commands are left out."""
+    cells = [d.body for _, _, d in _directives(text) if d.name == "code-cell"]
+    lines = "\n".join(cells).splitlines()
+    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+
+
+def answers(text: str) -> dict[str, str]:
+    """Return the code of a page's solutions, by the labels of their exercises."""
+    found = {}
+    for _, _, directive in _directives(text):
+        if directive.name == "solution":
+            blocks = re.findall(r"(?ms)^```python\n(.*?)^```", directive.body)
+            if blocks:
+                found[directive.argument] = "\n".join(blocks)
+    return found
+
+
 @cache
 def blocks(text: str) -> tuple[Token, ...]:
     """Return the blocks of a chapter's source that stand by themselves, with their lines."""

@@ -3,16 +3,18 @@
     :::{slide} One claim as the title
     :figure: fig-name
     :equation: eq-name
+    :whole:
     - one to four short lines
 
     Notes: what the lecturer says.
     :::
 
-A mark shows nothing on the page, in the search, in the notebook or in a book on paper. The HTML
-build makes one deck of each page that has marks, `slides/PAGE.html`: one file that needs no other
-and no network, with the page's own figures and equations, and with the MathJax that sets them.
-`deck` writes it. A bet of the page (`tools.bets`) is a slide, too: the question and the answers,
-and in its notes which one is right, and why.
+With `whole`, its figure is not cut. A mark shows nothing on the page, in the search, in the
+notebook or in a book on paper. The HTML build makes one deck of each page that has marks,
+`slides/PAGE.html`: one file that needs no other and no network, with the page's own figures and
+equations, and with the MathJax that sets them. `deck` writes it, and `wall` cuts its figures into
+pieces that a last row can read. A bet of the page (`tools.bets`) is a slide, too: the question and
+the answers, and in its notes which one is right, and why.
 
 >>> words(nodes.paragraph("", "Two words, ", nodes.math("", "a + b"), nodes.Text(" three.")))
 4
@@ -24,16 +26,18 @@ from typing import Any, ClassVar
 
 from docutils import nodes
 from docutils.parsers.rst import directives
+from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
 from tools import slim
 from tools.bets import bet
-from tools.slides import deck
+from tools.slides import deck, wall
 
 FOLDER = "slides"
 WORDS = 60  # more than this nobody reads while somebody speaks
+BRIEF, NARROW = 32, 800  # words that stand beside a picture of that many pixels
 NOTES = "Notes:"
 logger = logging.getLogger(__name__)
 
@@ -51,6 +55,7 @@ class Slide(SphinxDirective):
     option_spec: ClassVar = {
         "figure": directives.unchanged_required,
         "equation": directives.unchanged_required,
+        "whole": directives.flag,
     }
 
     def run(self) -> list[nodes.Node]:
@@ -185,23 +190,45 @@ class Page:
         parts = (builder.render_partial(child)["fragment"] for child in list(box.children))
         return "".join(parts)
 
-    def slide(self, mark: slide | bet) -> deck.Slide:
-        """One slide.
+    def slides(self, mark: slide | bet) -> list[deck.Slide]:
+        """The slides of a mark: the pieces of its figure one by one, then what there is to read.
 
         Raises:
             ValueError: the mark or the bet cannot be a slide.
         """
         title, shown, notes = wager(mark) if isinstance(mark, bet) else parts(mark)
-        result = deck.Slide(self.html(title), self.html(*shown), self.html(*notes))
+        read = deck.Slide(self.html(title), self.html(*shown), self.html(*notes))
         if label := mark.get("equation"):
             block = equation(self.doctree, label)
-            result.equation = self.html(block)
-            result.number = number(self.app, self.docname, block)
-        if isinstance(mark, slide) and (name := mark.get("figure")):
-            image = figure(self.doctree, name)
-            path, memory = Path(self.app.srcdir, image["uri"]), slim.memory(self.app)
-            result.figure = deck.Figure(path, image["alt"], memory)
-        return result
+            read.equation = self.html(block)
+            read.number = number(self.app, self.docname, block)
+        if isinstance(mark, bet) or not (name := mark.get("figure")):
+            return [read]
+        drawn = self.figures(name, "whole" in mark)
+        seen = [deck.Slide(read.title, "", read.notes, figure=one) for one in drawn]
+        if not shown and not read.equation:
+            return seen
+        last = seen[-1].figure
+        if last and not read.equation and sum(map(words, shown)) <= BRIEF and last.wide <= NARROW:
+            seen[-1].text = read.text
+            return seen
+        return [*seen, read]
+
+    def figures(self, name: str, whole: bool) -> list[deck.Figure]:
+        """The pieces of a figure of the page, or all of it in one.
+
+        Raises:
+            ValueError: the page has no such figure.
+        """
+        image = figure(self.doctree, name)
+        with Image.open(Path(self.app.srcdir, image["uri"])) as opened:
+            drawn = opened.convert("RGB")
+        found = [drawn] if whole else wall.pieces(drawn)
+        alts = [image["alt"]]
+        if (count := len(found)) > 1:
+            alts = [f"Part {k} of {count} of a figure. {image['alt']}" for k in range(1, count + 1)]
+        memory = slim.memory(self.app)
+        return [deck.Figure(one, alt, memory) for one, alt in zip(found, alts, strict=True)]
 
 
 def take(app: Sphinx, doctree: nodes.document, docname: str) -> None:
@@ -211,10 +238,11 @@ def take(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         mark.parent.remove(mark)
     if "slides" not in app.env.metadata.get(docname, {}) or app.builder.name != "html":
         return
-    slides, page = [], Page(app, docname, doctree)
+    slides: list[deck.Slide] = []
+    page = Page(app, docname, doctree)
     for mark in marks:
         try:
-            slides.append(page.slide(mark))
+            slides += page.slides(mark)
         except ValueError as error:
             logger.warning("slide: %s", error, location=mark)
     title = next(doctree.findall(nodes.title)).astext()

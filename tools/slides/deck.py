@@ -12,6 +12,7 @@ import importlib.resources
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -20,37 +21,37 @@ from PIL import Image
 from pygments.formatters import HtmlFormatter
 
 from tools import slim
+from tools.slides import wall
 
 MATHJAX = ["startup", "core", "input/tex-full", "output/svg", "output/svg/fonts/tex"]
 MATHJAX += ["a11y/assistive-mml"]
-WIDE = 1.9  # a figure wider than this, in heights, stands below the text and not beside it
 
 
 @dataclass
 class Figure:
-    """A picture: its file, its text for those who cannot see it, and the folder of packed ones."""
+    """A picture, its text for those who cannot see it, and the folder of packed ones."""
 
-    path: Path
+    picture: Image.Image
     alt: str
     memory: Path
 
     @property
-    def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
-        with Image.open(self.path) as image:
-            return image.size
-
-    @property
     def ratio(self) -> float:
         """Width over height."""
-        width, height = self.size
-        return width / height
+        return self.picture.width / self.picture.height
+
+    @property
+    def wide(self) -> int:
+        """Pixels of the stage that it takes beside a text."""
+        return round(min(wall.BESIDE[0], wall.BESIDE[1] * self.ratio))
 
     @property
     def data(self) -> str:
-        """The file as a `data:` address, packed as the site's figures are."""
-        picture = slim.remembered(self.path.read_bytes(), self.memory)
-        return f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+        """The picture as a `data:` address, packed as the site's figures are."""
+        stream = BytesIO()
+        self.picture.save(stream, "PNG", compress_level=1)
+        packed = slim.remembered(stream.getvalue(), self.memory)
+        return f"data:image/png;base64,{base64.b64encode(packed).decode()}"
 
 
 @dataclass
@@ -69,9 +70,11 @@ class Slide:
         """How the slide is laid out: the class of its section."""
         if self.figure is None:
             return "plain"
-        if not self.text and not self.equation:
-            return "alone"
-        return "above" if self.figure.ratio > WIDE else "beside"
+        if self.text:
+            return "beside"
+        width, height = self.figure.picture.size
+        below, beside = (min(w / width, h / height) for w, h in (wall.BELOW, wall.BESIDE))
+        return "below" if below >= beside else "beside"
 
 
 def reveal(path: str) -> str:
