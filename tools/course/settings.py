@@ -57,6 +57,7 @@ class Course:
         package: what pip installs to get gsutils; "" for this book's repository.
         more: further links, by the words to show for them.
         nbgrader: whether problem sets carry what nbgrader needs.
+        late: what late days cost: "free", "percent" and "days", as `grading.late.Rule`.
     """
 
     title: str
@@ -69,6 +70,7 @@ class Course:
     package: str = ""
     more: dict[str, str] = field(default_factory=dict)
     nbgrader: bool = False
+    late: dict[str, float] = field(default_factory=dict)
 
     @property
     def sets(self) -> list[Week]:
@@ -161,6 +163,7 @@ class _Reader:
             package=links.get("package", ""),
             more=links.get("more", {}),
             nbgrader=self.data.get("nbgrader", False),
+            late=dict(self.data.get("late", {})),
         )
 
     def weeks(self, start: datetime.date) -> Iterator[Week]:
@@ -200,7 +203,7 @@ class _Reader:
             where = [[*place, "exercises", i] for i in range(len(entries))]
             lines = [self.document.line(at) for at in where]
         for entry, line in zip(entries, lines, strict=True):
-            ((label, points),) = entry.items() if isinstance(entry, dict) else [(entry, 1)]
+            ((label, points),) = entry.items() if isinstance(entry, dict) else [(entry, None)]
             if label not in self.exercises:
                 near = [e for c in chapters for e in c.exercises] or self.exercises.values()
                 labels = [e.label for e in near]
@@ -212,7 +215,8 @@ class _Reader:
                 self.mistakes.append((line, message))
             else:
                 before[label] = line
-                yield self.exercises[label], float(points)
+                exercise = self.exercises[label]
+                yield exercise, float(exercise.points if points is None else points)
 
     def due(
         self, place: Place, data: dict[str, Any], begins: datetime.date, needed: bool
