@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 
 from grading import notebooks as grading
+from grading.words import WORDS
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.notebooks.cells import INSTALL
@@ -109,9 +110,16 @@ def notebook(course: Course, week: Week, known: dict[str, Task], key: bool = Fal
     cells = list(_cells(course, week, known, key))
     for place, cell in enumerate(cells):
         cell.id = f"{week.name}-{place:02}"
-    made = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    made = nbformat.v4.new_notebook(cells=cells, metadata={**KERNEL, "gs": _about(course, week)})
     nbformat.validate(made)
     return nbformat.writes(made, indent=1, ensure_ascii=False) + "\n"
+
+
+def _about(course: Course, week: Week) -> dict[str, Any]:
+    """Return what the grader reads in a problem set's metadata: its title, day, rule, and site."""
+    about = {"title": f"{course.title}, week {week.number}", "site": course.site}
+    late = {"late": dict(course.late)} if course.late else {}
+    return {**about, "due": str(week.due), **late}
 
 
 def _cells(
@@ -145,7 +153,8 @@ def _cells(
             if key and task.words:
                 yield markdown(task.words)
         else:
-            metadata = {"tags": [f"answer-{exercise.label}"]}
+            metadata = {"tags": [WORDS], "gs": {"exercise": exercise.label, "part": 1}}
+            metadata["points"] = points
             if course.nbgrader:
                 metadata["nbgrader"] = _nbgrader(exercise.label, points=points, solution=True)
             yield markdown(task.words if key else "*Your answer:*", metadata=metadata)
