@@ -19,11 +19,11 @@ from typing import Any
 import yaml
 
 from tools import book, gsbook, identity, notebooks
-from tools.course import pages, sets, source
+from tools.course import nbgrader, pages, sets, source
 from tools.course.settings import Course
 from tools.notebooks import Addresses
 
-FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key")
+FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key", "nbgrader-source")
 NOTES = "book/instructors"
 HOME = "course"
 COPIED = ("book", gsbook.PACKAGE, "results", "pyproject.toml", "_config.yml", "_toc.yml")
@@ -93,6 +93,9 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     _write(out / "problem-sets", given)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
+    if course.nbgrader:  # in folders as nbgrader wants them
+        for name, text in given.items():
+            _write(out / "nbgrader-source" / name, {name: nbgrader.source(text, solved[name])})
     if decks:
         shutil.copytree(build / SLIDES, out / "slides")
         shutil.copytree(build / SLIDES, out / "instructor" / "slides", dirs_exist_ok=True)
