@@ -8,6 +8,7 @@ True
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from html import escape
+from unicodedata import normalize
 
 from grading import pages
 from grading.records import STATUSES, Mark, Report
@@ -23,11 +24,14 @@ table.class { width: 100%; font-size: .875rem }
 .class th[aria-sort=descending] button::after { content: " ▼" }
 .class thead th { position: sticky; top: 0; background: var(--ground); vertical-align: bottom }
 .class td { padding: .125rem .5rem }
-.class tbody td:first-child { max-width: 16rem; overflow-wrap: anywhere }
+.class tbody td:first-child { min-width: 9rem; max-width: 18rem; overflow-wrap: break-word }
 .class td.note { min-width: 10rem }
 section { margin: 1.5rem 0 }
 @media print {
   @page { size: A4 landscape; margin: 10mm }
+  h1 { font-size: 14pt; margin: 0 }
+  section { margin: 2mm 0 }
+  tfoot { display: table-row-group }
   table.class { font-size: 7pt; line-height: 1.25 }
   .class th, .class td { padding: 0 1.5mm }
   .class thead th { position: static }
@@ -114,7 +118,8 @@ def _means(graded: Sequence[Report]) -> str:
     half = len(totals) // 2
     median = (totals[half] + totals[~half]) / 2
     mean, most = sum(totals) / len(totals), max(report.points for report in graded)
-    said = f" Mean {shown(mean)}, median {shown(median)} of {shown(most)} points."
+    said = f" Mean {shown(mean)}, median {shown(median)} of {shown(most)} points"
+    said += ", before all words are marked." if any(report.open for report in graded) else "."
     shares = _shares(graded)
     if len(shares) > 1:
         share, mark = min(((s, m) for s, m in shares.values()), key=lambda pair: pair[0])
@@ -124,14 +129,19 @@ def _means(graded: Sequence[Report]) -> str:
 
 
 def _shares(graded: Sequence[Report]) -> dict[str, tuple[float, Mark]]:
-    """Return the share of its points that an exercise got; what is to be marked is left out."""
+    """Return the share of its points that an exercise got, if all its answers are marked."""
     got: dict[str, list[float]] = defaultdict(list)
+    waiting = {m.exercise for report in graded for m in report.marks if m.status == "unmarked"}
     for report in graded:
         for mark in report.marks:
-            if mark.points and mark.status != "unmarked":
+            if mark.points:
                 got[mark.exercise].append(mark.score / mark.points)
     kinds = items(graded)
-    return {key: (sum(got[key]) / len(got[key]), kinds[key]) for key in kinds if got[key]}
+    return {
+        key: (sum(got[key]) / len(got[key]), kinds[key])
+        for key in kinds
+        if got[key] and key not in waiting
+    }
 
 
 def _table(reports: Sequence[tuple[str, Report]], missing: Sequence[Student]) -> str:
@@ -149,7 +159,7 @@ def _table(reports: Sequence[tuple[str, Report]], missing: Sequence[Student]) ->
         title = escape(f"{mark.exercise}, {shown(mark.points)} points")
         head += f'<th scope="col"><button title="{title}">{name}</button></th>'
     head += '<th scope="col"><button>notes</button></th>' * noted
-    ordered = sorted(reports, key=lambda pair: _name(pair[1]).casefold())
+    ordered = sorted(reports, key=lambda pair: normalize("NFKD", _name(pair[1])).casefold())
     rows = [_row(stem, report, list(kinds), late, noted) for stem, report in ordered]
     for student in missing:
         cells = [escape(student.name), escape(student.id), "", "", *[""] * late, *[""] * len(kinds)]

@@ -128,11 +128,12 @@ def _exercise(mark: Mark, report: Report) -> str:
         kind, words = ("answer", ' class="words"') if mark.by_hand else ("code", "")
         answer = f"<pre{words}>{escape(mark.code)}</pre>"
         answer = f"<details><summary>your {kind}</summary>{answer}</details>"
+    score = "–" if mark.status == "unmarked" else shown(mark.score)
     rubric = _rubric(mark, closed=True) if mark.by_hand and mark.status != "missing" else ""
     return (
         f"<article><header><h2>{escape(f'{mark.number} {mark.title}'.strip())}</h2>"
         f'<span class="{BY_STATUS.get(mark.status, "other")}">{STATUSES[mark.status]}</span>'
-        f'<span class="number">{shown(mark.score)} of {shown(mark.points)}</span></header>'
+        f'<span class="number">{score} of {shown(mark.points)}</span></header>'
         f"{message}{comment}{_way(mark, report)}{answer}{rubric}</article>"
     )
 
@@ -178,7 +179,8 @@ def marking(
         parts.append(
             f"<article><header><h2>{escape(f'{first.number} {first.title}'.strip())}</h2>"
             f'<span class="quiet">{escape(item)}; {done} of {len(there)} marked</span>'
-            f'<span class="number">{shown(first.points)} points</span></header>'
+            f'<span class="number">{shown(first.points)} point{"s" * (first.points != 1)}</span>'
+            "</header>"
         )
         parts.append(_rubric(first))
         if key and key.get(item):
