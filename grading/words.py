@@ -78,6 +78,7 @@ def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, 
     """
     given = [cell for cell in given or [] if isinstance(cell, dict)]
     by_id = {str(cell["id"]): cell for cell in given if "id" in cell and _of(cell)}
+    by_part = {_of(cell): cell for cell in given if _of(cell)}
     handed_out = {_source(cell).strip() for cell in given}
     found: list[dict[str, Any]] = []
     open_: dict[str, Any] | None = None  # the answer that text below it belongs to
@@ -88,8 +89,10 @@ def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, 
         text, same = _source(cell).strip(), by_id.get(str(cell.get("id")))
         of = _of(cell) or (same and _of(same))
         if of:
+            same = same or by_part.get(of)
+            asked = _source(same).strip() if same else ""
             gs = {"exercise": of[0], "part": of[1], "cell": place, "points": _points(same or cell)}
-            open_ = {**gs, "text": _answer(text, handed_out), "pictures": _pictures(cell)}
+            open_ = {**gs, "text": _answer(text, asked), "pictures": _pictures(cell)}
             found.append(open_)
         elif text in handed_out or text.startswith("#"):
             open_ = None
@@ -102,12 +105,16 @@ def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, 
     return found[:MOST]
 
 
-def _answer(text: str, handed_out: set[str]) -> str:
-    if text in handed_out:
+def _answer(text: str, asked: str) -> str:
+    """Return what a student wrote into a cell in which a question and a prompt stood."""
+    if text == asked:
         return ""
     for prompt in PROMPTS:
-        text = text.removeprefix(prompt)
-    return text.strip()
+        question, found, _ = asked.partition(prompt)
+        text = text.removeprefix(question.strip()).strip() if found else text
+    for prompt in PROMPTS:
+        text = text.removeprefix(prompt).strip()
+    return text
 
 
 def _of(cell: dict[str, Any]) -> tuple[str, int] | None:

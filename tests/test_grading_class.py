@@ -90,6 +90,14 @@ def test_an_answer_is_found_without_its_tag_and_with_what_stands_below_it():
     assert empty["text"] == ""
 
 
+@pytest.mark.parametrize("mine", ["**a)** Why?\n\nSo.", "**a)** Why?\n\n*Your answer:* So.", "So."])
+def test_the_question_in_a_cell_is_no_part_of_its_answer(mine):
+    asked = [written("**a)** Why?\n\n*Your answer:*")]
+    for id_ in ("a", "lost"):
+        assert words.answers([written(mine, id_)], asked)[0]["text"] == "So."
+    assert words.answers(asked, asked)[0]["text"] == ""
+
+
 @pytest.mark.parametrize("gs", [None, 1, {"exercise": 2}, {"exercise": "ex-half", "part": []}])
 def test_metadata_that_are_no_metadata_are_no_answer(gs):
     bad = {"cell_type": "markdown", "source": "x", "metadata": {"tags": ["gs-words"], "gs": gs}}
