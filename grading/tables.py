@@ -20,7 +20,8 @@ from gsutils.files import OutputUnavailable, atomic
 
 LARGEST = 50 * 2**20  # bytes
 SEPARATORS = ",;\t|"
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = re.compile(r"(^|[;\t\r\n])([^\S\n]*)(?=['=+\-@＝＋－＠])")
+_ESCAPED = re.compile(r"(^|[;\t\r\n])([^\S\n]*)'(?=['=+\-@＝＋－＠])")
 
 
 class TableError(ValueError):
@@ -97,7 +98,7 @@ def parse(content: bytes, name: str) -> Table:
     begins = 1 + skipped
     try:
         for cells in lines:
-            stripped = [_unescaped(cell) for cell in cells]
+            stripped = [unescaped(cell.strip()) for cell in cells]
             if not heads:
                 heads = stripped
             elif any(stripped):
@@ -176,15 +177,16 @@ def write(
 
 
 def escaped(cell: str) -> str:
-    """Return text that a spreadsheet takes for text and not for a formula."""
-    if cell.startswith("'") or (cell.startswith(_FORMULA) and not _is_number(cell)):
-        return f"'{cell}"
-    return cell
+    """Return text that a spreadsheet takes for text and not for a formula.
+
+    A formula may also stand behind a line's end, or behind a semicolon where these separate cells.
+    """
+    return cell if _is_number(cell) else _FORMULA.sub(r"\1\2'", cell)
 
 
-def _unescaped(cell: str) -> str:
-    stripped = cell.strip()
-    return stripped[1:] if stripped.startswith("'") else stripped
+def unescaped(cell: str) -> str:
+    """Return the text that `escaped` was given."""
+    return _ESCAPED.sub(r"\1\2", cell)
 
 
 def _is_number(cell: str) -> bool:

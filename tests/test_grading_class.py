@@ -3,12 +3,15 @@
 import csv
 import io
 import json
+import re
 import zipfile
 from dataclasses import replace
 
 import pytest
 from class_of import ABOUT, WORDS, report
 from conftest import ROOT
+from hypothesis import given
+from hypothesis import strategies as st
 from submissions import IMPORTS, RIGHT, STUB, cell, function
 from submissions import submit as submit
 from test_chapters import PAGES
@@ -144,6 +147,13 @@ def test_no_cell_is_a_formula_and_text_comes_back_as_it_was():
     assert row[5] == "-1"
     (back,) = table(made).rows
     assert [back[head] for head in ["name", *map(str, range(7))]] == cells
+
+
+@given(st.text(st.sampled_from("'=-+@＝;\n\t a1.")))
+def test_text_that_is_kept_from_being_a_formula_comes_back(text):
+    kept = tables_.escaped(text)
+    assert tables_.unescaped(kept) == text
+    assert kept == text or not re.search(r"(?m)(^|;)\s*[=@＝+-]", kept)
 
 
 # --- the class ----------------------------------------------------------------------------------
