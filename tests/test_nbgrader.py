@@ -61,6 +61,17 @@ def test_a_source_has_the_students_words_and_the_keys_answers():
         nbgrader.marked("x = 1")
 
 
+def test_the_grader_knows_code_and_words_of_a_problem_set_and_its_course(tmp_path):
+    for name, text in (("given", GIVEN), ("key", KEY)):
+        (tmp_path / f"{name}.ipynb").write_text(text, encoding="utf-8")
+    paths = [tmp_path / "key.ipynb", tmp_path / "given.ipynb"]
+    key, empty = (grade(path, paths[1], engine=Trust()) for path in paths)
+    found = [(m.number, m.exercise, m.status, m.points) for m in key.marks]
+    assert found == [("1", "ex-half", "unmarked", 1), ("2", "linear-margin", "passed", 2)]
+    assert {m.status for m in empty.marks} == {"unsolved"}
+    assert (key.about["title"], key.about["due"]) == ("Shortcuts, week 1", "2027-02-08")
+
+
 def test_nbgraders_stub_is_not_solved(submit):
     code = nbgrader.marked(LINE.code)
     head, _, rest = code.partition(nbgrader.BEGIN)
