@@ -1,7 +1,8 @@
 """The command ``python -m grading``: what it takes and what it prints.
 
-    python -m grading NOTEBOOK ... [--assignment FILE] [--out DIR] [--seconds S] [--memory GIB]
-                      [--jobs N] [--engine auto|bubblewrap|docker|podman | --trust]
+    python -m grading NOTEBOOK ... [--assignment FILE] [--out DIR] [--roster FILE] [--marks FILE]
+                      [--key FILE] [--title TITLE] [--seconds S] [--memory GIB] [--jobs N]
+                      [--engine auto|bubblewrap|docker|podman | --trust]
 
 >>> _parser().parse_args(["ada.ipynb", "--seconds", "2"]).seconds
 2.0
@@ -16,7 +17,8 @@ from pathlib import Path
 
 from joblib import cpu_count
 
-from grading import engines, grader, report, sandbox
+from grading import engines, grader, report, results, sandbox, values
+from grading.records import Report
 from grading.sandbox import Limits
 
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
@@ -45,6 +47,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--assignment", type=Path, metavar="FILE", help="the notebook that was handed out")
     add("--out", type=Path, default=Path("grades"), help="folder of the results; default: grades")
+    add("--roster", type=Path, metavar="FILE", help="the class, as CSV: name, ID, address")
+    add("--marks", type=Path, metavar="FILE", help="marks by hand; default: marks.csv in --out")
+    add("--key", type=Path, metavar="FILE", help="the answer key, shown beside answers in words")
+    add("--title", default="", help="what gradebooks call it; default: the notebook's title")
     add(
         "--seconds", type=float, default=Limits.seconds,
         help="computing time of one exercise; default: 5",
@@ -77,23 +83,32 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs if options.jobs is not None else cpu_count()
     if jobs < 1:
         raise ValueError(f"jobs must be >= 1, got {jobs}")
+    given = results.read(
+        options.out, options.roster, options.marks, options.key, options.title
+    )  # fmt: skip
     found, strays = submissions(options.notebooks)
     engine = engines.Trust() if options.trust else sandbox.choose(options.engine)
     if options.trust:
         _say("Trusted: time and memory are limited where the system can, and nothing else is.")
     names = [name for name, _ in found] + strays
     options.out.mkdir(parents=True, exist_ok=True)
-    reports: dict[int, report.Report] = {}
+    reports: dict[int, Report] = {}
     stems, started = report.stems(names), time.monotonic()
     try:
         for place, graded in _graded(found, strays, engine, options.assignment, limits, jobs):
+            graded = results.named(graded, given.roster)
             reports[place] = graded
             report.write(graded, options.out, stems[place])
             _say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
     except KeyboardInterrupt:
         print(f"grading: stopped. What was graded is in {options.out}.", file=sys.stderr)
         return INTERRUPTED
-    report.write_overview([(stems[i], reports[i]) for i in sorted(reports)], options.out)
+    places = sorted(reports)
+    notes = results.finish(
+        [stems[i] for i in places], [reports[i] for i in places], given, options.out
+    )
+    for note in notes:
+        _say(f"! {values.plain(note, 300)}")
     graded_ = sum(graded.problem is None for graded in reports.values())
     took = time.monotonic() - started
     _say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
@@ -107,11 +122,11 @@ def _graded(
     assignment: Path | None,
     limits: Limits,
     jobs: int,
-) -> Iterator[tuple[int, report.Report]]:
+) -> Iterator[tuple[int, Report]]:
     """Yield the reports of notebooks, and after them of the files that are none."""
     yield from grader.grade_all(found, engine, assignment, limits, jobs)
     for place, name in enumerate(strays, len(found)):
-        yield place, report.Report(grader.values.plain(name, 200), problem=NO_NOTEBOOK)
+        yield place, Report(values.plain(name, 200), problem=NO_NOTEBOOK)
 
 
 def _say(line: str) -> None:

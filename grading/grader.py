@@ -19,79 +19,30 @@ from pathlib import Path
 from typing import Any
 
 from grading import values
+from grading.catalogue import BY_CHECK, EXERCISES
 from grading.engines import Engine, Trust
+from grading.records import Mark, Report
 from grading.sandbox import Limits, Sandbox, Stopped, choose
 from gsutils.checks import CHECKS
 from gsutils.checks.verdict import Check
 
 LARGEST = 200 * 2**20  # bytes of a notebook
 PATIENCE = 3  # a notebook's time by the clock, in limits of one exercise
-STATUSES = {
-    "passed": "right",
-    "failed": "wrong",
-    "unsolved": "not solved",
-    "missing": "not in the notebook",
-    "time": "takes too long",
-    "memory": "needs too much memory",
-    "output": "prints or returns too much",
-    "crash": "ended its process",
-}
-
-
-@dataclass(frozen=True)
-class Mark:
-    """What became of an exercise.
-
-    Attributes:
-        exercise: the name of its check.
-        title: what it asks for.
-        status: one of `STATUSES`.
-        message: a sentence that says why.
-        score, points: what was reached, and what could be.
-        cell: the place of its cell in the notebook from 0, None where there is none.
-        code: the cell.
-        seconds: how long the student's code ran, by the clock.
-    """
-
-    exercise: str
-    title: str
-    status: str
-    message: str
-    score: float
-    points: float
-    cell: int | None = None
-    code: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """What became of a notebook: its marks, or the problem why it could not be graded."""
-
-    notebook: str
-    sha256: str = ""
-    marks: list[Mark] = field(default_factory=list)
-    problem: str | None = None
-
-    @property
-    def score(self) -> float:
-        """The sum of the scores."""
-        return sum(mark.score for mark in self.marks)
-
-    @property
-    def points(self) -> float:
-        """What could be reached."""
-        return sum(mark.points for mark in self.marks)
+UNWRITTEN = "Your function failed with NotImplementedError"  # nbgrader's stub
 
 
 @dataclass(frozen=True)
 class _Task:
-    """How to grade: the engine, the limits, and what was handed out with its points, if known."""
+    """How to grade: the engine, the limits, and what was handed out, if known.
+
+    `items` are its exercises in their order, by the keys of `Mark.exercise`, with their points.
+    """
 
     engine: Engine
     limits: Limits
     assignment: Path | None = None
-    points: dict[str, float] = field(default_factory=dict)
+    items: dict[str, float] = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
 
 
 def grade(
@@ -107,7 +58,7 @@ def grade(
         path: the notebook as it was handed in.
         assignment: the notebook that was handed out: it says which exercises there are and what
             each is worth. Without it, all exercises of those chapters count of which the
-            submission has at least one, with a point each.
+            submission has at least one, with a point for each star.
         limits: what the code of an exercise may use; together they have three times as long.
         name: what the report calls the notebook; default: the name of its file.
         engine: what keeps the student's code to itself; default: the first that starts.
@@ -162,16 +113,23 @@ def _grade(name: str, path: Path, task: _Task) -> Report:
     name = values.plain(name, 200)
     try:
         digest = _digest(path)
-        found = _read(path, task)
-        expected = task.points or _chapters(found)
+        read = _read(path, task)
+        found, told = _items(read), {"student": read["student"], "about": task.about}
+        expected = task.items or _chapters(found)
         if not expected:
-            return Report(name, digest, problem="it has none of this book's exercises")
-        places = {key: place for place, key in enumerate(found)}
+            return Report(name, digest, problem="it has none of this book's exercises", **told)
+        numbers = _numbers(task.items)
         marks: list[Mark] = []
-        for exercise in sorted(expected, key=lambda key: places.get(key, len(places))):
+        for item, points in expected.items():
             left = PATIENCE * task.limits.seconds - sum(mark.seconds for mark in marks)
-            marks.append(_mark(exercise, found.get(exercise), expected[exercise], task, left))
-        return Report(name, digest, marks)
+            mark = _mark if item in CHECKS else _written
+            known = BY_CHECK.get(item) or EXERCISES.get(item.partition("/")[0])
+            made = mark(item, found.get(item), points, task, left)
+            if known:
+                number = numbers.get(known.label, known.number)
+                made = replace(made, label=known.label, title=known.title, number=number)
+            marks.append(made)
+        return Report(name, digest, marks, **told)
     except (Stopped, ValueError) as problem:
         return Report(name, problem=values.plain(problem))
     except Exception as error:
@@ -184,7 +142,7 @@ def _mark(
 ) -> Mark:
     """Judge one exercise, for which so many seconds are left."""
     check = CHECKS[exercise]
-    mark = Mark(exercise, f"Chapter {check.chapter}: {check.title}.", "missing", "", 0.0, points)
+    mark = Mark(exercise, check.title, "missing", "", 0.0, points)
     if found is None:
         return replace(mark, message="No cell of the notebook has it.")
     mark = replace(mark, cell=found["cell"], code=found["code"])
@@ -200,12 +158,28 @@ def _mark(
     return replace(mark, status=status, message=text, score=score, seconds=seconds)
 
 
+def _written(
+    item: str, found: dict[str, Any] | None, points: float, task: _Task, left: float
+) -> Mark:
+    """Return the mark of an answer in words, to be marked if there is one."""
+    mark = Mark(item, item, "missing", "", 0.0, points)
+    if found is None:
+        return replace(mark, message="No cell of the notebook has it.")
+    mark = replace(mark, cell=found["cell"], code=str(found["text"]))
+    if not found["text"] and not found["pictures"]:
+        return replace(mark, status="unsolved", message="Nothing was written.")
+    pictures = f"It has pictures ({found['pictures']}): see the notebook." * bool(found["pictures"])
+    return replace(mark, status="unmarked", message=pictures)
+
+
 def _judge(check: Check, sandbox: Sandbox) -> tuple[str, str]:
     """Return a status and a message."""
     try:
         verdict = check(sandbox.call)
     except Stopped as stop:
         return stop.status, str(stop)
+    if verdict.message.startswith(UNWRITTEN):
+        return "unsolved", "Not solved yet."
     return verdict.status.value, verdict.message
 
 
@@ -222,8 +196,8 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _read(path: Path, task: _Task) -> dict[str, dict[str, Any]]:
-    """Return the exercises that a notebook has, in their order."""
+def _read(path: Path, task: _Task) -> dict[str, Any]:
+    """Return what a notebook holds, as `words.submission` does."""
     files = {"/in/notebook": path}
     if task.assignment:
         files["/in/assignment"] = task.assignment
@@ -231,13 +205,22 @@ def _read(path: Path, task: _Task) -> dict[str, dict[str, Any]]:
     places = [str(file.resolve()) if trusted else place for place, file in files.items()]
     with Sandbox(task.engine, {"read": places}, task.limits, files=files) as sandbox:
         try:
-            found = sandbox.exercises()
+            return sandbox.read()
         except Stopped as stop:
             if stop.status == "failed":
                 raise
             raise ValueError(f"it could not be read: {stop}") from None
-    known = {name: exercise for name, exercise in found.items() if name in CHECKS}
-    return dict(sorted(known.items(), key=lambda item: item[1]["cell"]))
+
+
+def _items(read: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the exercises in a notebook, code and words, in their order."""
+    found = {name: exercise for name, exercise in read["exercises"].items() if name in CHECKS}
+    for answer in read["words"]:
+        label, part = answer["exercise"], answer["part"]
+        key = f"{label}/{part}" if part > 1 else label
+        if label in EXERCISES and (answer["text"] or key not in found):
+            found[key] = answer
+    return dict(sorted(found.items(), key=lambda item: item[1]["cell"]))
 
 
 def _task(engine: Engine, path: Path | None, limits: Limits) -> _Task:
@@ -247,16 +230,36 @@ def _task(engine: Engine, path: Path | None, limits: Limits) -> _Task:
         return task
     try:
         _digest(path)
-        found = _read(path, task)
+        read = _read(path, task)
     except (Stopped, ValueError) as problem:
         raise ValueError(f"the assignment {path}: {problem}") from None
+    found = _items(read)
     if not found:
         raise ValueError(f"the assignment {path} has none of this book's exercises")
-    points = {name: exercise["points"] for name, exercise in found.items()}
-    return replace(task, assignment=path, points=points)
+    items = {key: _worth(key, item["points"]) for key, item in found.items()}
+    return replace(task, assignment=path, items=items, about=read["about"])
+
+
+def _worth(item: str, said: float | None) -> float:
+    """Return the points of an exercise: as its cell says, else as its stars do."""
+    if said is not None:
+        return float(said)
+    known = BY_CHECK.get(item) or EXERCISES.get(item)
+    whole = known is not None and item == (known.check or known.label)  # not its second part
+    return float(known.points) if known and whole else 0.0
+
+
+def _numbers(items: dict[str, float]) -> dict[str, str]:
+    """Return the numbers 1, 2, 3 of the exercises that were handed out, by their labels."""
+    labels = [BY_CHECK[i].label if i in BY_CHECK else i.partition("/")[0] for i in items]
+    return {label: str(number) for number, label in enumerate(dict.fromkeys(labels), 1)}
 
 
 def _chapters(found: dict[str, dict[str, Any]]) -> dict[str, float]:
-    """Return the points of the exercises of those chapters of which some were found."""
-    there = {CHECKS[name].chapter for name in found}
-    return {name: 1.0 for name, check in CHECKS.items() if check.chapter in there}
+    """Return the points of what counts without an assignment, what was found first.
+
+    That is all code of those chapters of which some was found, and answers in words.
+    """
+    there = {CHECKS[name].chapter for name in found if name in CHECKS}
+    rest = [name for name, check in CHECKS.items() if check.chapter in there]
+    return {name: _worth(name, None) for name in dict.fromkeys([*found, *rest])}

@@ -41,14 +41,14 @@ class Exercise:
         cell: the place of its cell in the notebook, from 0.
         code: the cell.
         setup: statements from other cells that it needs, in the order to run them.
-        points: what the cell's metadata say it is worth, under the key "points".
+        points: what the cell's metadata say it is worth, under the key "points", or None.
         python: the version with which the notebook was written, "" where it does not say.
     """
 
     cell: int
     code: str
     setup: list[str]
-    points: float = 1.0
+    points: float | None = None
     python: str = ""
 
 
@@ -296,16 +296,18 @@ def _needed(
 
 
 def _is_empty(node: ast.stmt) -> bool:
-    """Whether a statement of a function is a docstring, an ellipsis, or pass."""
+    """Whether a statement of a function is a docstring, an ellipsis, pass, or nbgrader's stub."""
+    if isinstance(node, ast.Raise):
+        return node.exc is not None and "NotImplementedError" in ast.unparse(node.exc)
     return isinstance(node, ast.Pass) or (
         isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
     )
 
 
-def _points(cell: _Cell) -> float:
-    points = cell.metadata.get("points", 1)
+def _points(cell: _Cell) -> float | None:
+    points: Any = cell.metadata.get("points")
     usual = isinstance(points, int | float) and 0 <= points <= 1000
-    return float(points) if usual else 1.0
+    return float(points) if usual else None
 
 
 def _python(notebook: Any) -> str:

@@ -125,14 +125,14 @@ class Sandbox:
         self.receive({**self.job, **limits, "shut": shut, "tensors": tensors}, "ready")
         self.started = time.monotonic()
 
-    def exercises(self) -> dict[str, dict[str, Any]]:
-        """Return the exercises in the notebook that the job names.
+    def read(self) -> dict[str, Any]:
+        """Return what is in the notebook that the job names, as `words.submission` does.
 
         Raises:
             Stopped: it is not a notebook, or could not be read within the limits.
         """
         self.begin()
-        found: dict[str, dict[str, Any]] = self.receive({}, "value")["value"]
+        found: dict[str, Any] = self.receive({}, "value")["value"]
         return found
 
     @property

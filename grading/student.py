@@ -24,7 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
-from grading import cells, notebooks, values
+from grading import cells, notebooks, values, words
 
 try:
     import resource
@@ -52,7 +52,7 @@ def main() -> None:
             service.send("ready")
             service.receive()
             paths = [Path(place) for place in job["read"]]
-            service.send("value", value=notebooks.exercises(*paths))
+            service.send("value", value=words.submission(*paths))
         else:
             service.send("ready")
     except notebooks.UnreadableNotebook as error:

@@ -60,6 +60,7 @@ def test_a_course_is_read_with_its_weeks_points_and_dates():
     assert [e.label for e, _ in second.exercises] == [
         e.label for e in CHAPTERS[6].exercises
     ]  # all of its chapter
+    assert [points for _, points in second.exercises] == [1, 1, 2, 2, 6]  # the last is open
     assert course.site == "https://example.org/shortcuts"
     assert set(course.hidden) == LABELS
 
@@ -109,6 +110,8 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (SMALL + "  branch: main\n", 14, "branch without repository"),
         (SMALL + "  repository: https://gitlab.com/a/b\n", 14, "https://github.com/you/"),
         (SMALL + "title: Again\n", 14, "title stands in line 1 already: remove one"),
+        (SMALL + "late: {percent: 110}\n", 14, "percent must be what each further day costs"),
+        (SMALL + "late: 2\n", 14, "late must be the keys free, percent and days, got the number 2"),
         (SMALL + "nbgrader: maybe\n", 14, "nbgrader must be true or false"),
         (SMALL + "solutions: {hide: some}\n", 14, "hide must be all, none, or a list"),
         (SMALL + "solutions: {hide: [ex-hlaf]}\n", 14, "did you mean ex-half?"),

@@ -19,7 +19,7 @@ from typing import Any
 import yaml
 
 from tools import address, book, gsbook, identity, notebooks, numbering
-from tools.course import bank, decks, elsewhere, pages, sets, source
+from tools.course import bank, decks, elsewhere, nbgrader, pages, sets, source
 from tools.course.elsewhere import References
 from tools.course.memory import Memory, moved
 from tools.course.settings import Course, Week
@@ -28,7 +28,7 @@ from tools.course.tasks import tasks as all_tasks
 from tools.notebooks import Addresses
 from tools.notebooks.syntax import Facts
 
-FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key")
+FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key", "nbgrader-source")
 NOTES = "book/instructors"
 MEMORY = "course.json"  # in the folder of the built book
 HOME, ABOUT = "course", "about"
@@ -127,6 +127,9 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     _write(out / "problem-sets", handed)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
+    if course.nbgrader:  # in folders as nbgrader wants them
+        for name, text in handed.items():
+            _write(out / "nbgrader-source" / name, {name: nbgrader.source(text, solved[name])})
     if found:
         _write_decks(course, found, out)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import nbformat
 
+from grading.words import WORDS
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.course.tasks import Task
@@ -40,9 +41,16 @@ def notebook(course: Course, week: Week, known: dict[str, Task], key: bool = Fal
     cells = list(_cells(course, week, known, key))
     for place, cell in enumerate(cells):
         cell.id = f"week-{week.number:02}-{place:02}"
-    made = nbformat.v4.new_notebook(cells=cells, metadata=KERNEL)
+    made = nbformat.v4.new_notebook(cells=cells, metadata={**KERNEL, "gs": _about(course, week)})
     nbformat.validate(made)
     return nbformat.writes(made, indent=1, ensure_ascii=False) + "\n"
+
+
+def _about(course: Course, week: Week) -> dict[str, Any]:
+    """Return what the grader reads in a problem set's metadata: its title, day, rule, and site."""
+    about = {"title": f"{course.title}, week {week.number}", "site": course.site}
+    late = {"late": dict(course.late)} if course.late else {}
+    return {**about, "due": str(week.due), **late}
 
 
 def _cells(
@@ -99,7 +107,7 @@ def _words(
 ) -> Iterator[nbformat.NotebookNode]:
     """Yield a cell for each question that is answered in words."""
     for part, (question, points) in enumerate(zip(task.questions, shares), 1):
-        metadata: dict[str, Any] = {"tags": ["gs-words"], "points": points}
+        metadata: dict[str, Any] = {"tags": [WORDS], "points": points}
         metadata["gs"] = {"exercise": exercise.label, "part": part}
         if course.nbgrader:
             name = exercise.label + f"-{part}" * (part > 1)

@@ -67,6 +67,7 @@ class Course:
         slides: whether students get the slides of these.
         book: address of the whole book, for what students do not get; "" for no links.
         about: texts on the course by their keys: instructor, contact, hours, late, syllabus.
+        late: what late days cost: "free", "percent" and "days", as `grading.late.Rule`.
     """
 
     title: str
@@ -83,6 +84,7 @@ class Course:
     slides: bool = False
     book: str = ""
     about: dict[str, str] = field(default_factory=dict)
+    late: dict[str, float] = field(default_factory=dict)
 
     @property
     def sets(self) -> list[Week]:
@@ -179,6 +181,7 @@ class _Reader:
             slides=self.data.get("slides", False),
             book=links.get("book", "").rstrip("/"),
             about=dict(self.data.get("about", {})),
+            late=dict(self.data.get("late", {})),
         )
 
     def handed_out(self, weeks: list[Week]) -> tuple[str, ...]:
@@ -235,7 +238,7 @@ class _Reader:
             where = [[*place, "exercises", i] for i in range(len(entries))]
             lines = [self.document.line(at) for at in where]
         for entry, line in zip(entries, lines, strict=True):
-            ((label, points),) = entry.items() if isinstance(entry, dict) else [(entry, 1)]
+            ((label, points),) = entry.items() if isinstance(entry, dict) else [(entry, None)]
             if label not in self.exercises:
                 near = [e for c in chapters for e in c.exercises] or self.exercises.values()
                 labels = [e.label for e in near]
@@ -247,7 +250,8 @@ class _Reader:
                 self.mistakes.append((line, message))
             else:
                 before[label] = line
-                yield self.exercises[label], float(points)
+                exercise = self.exercises[label]
+                yield exercise, float(exercise.points if points is None else points)
 
     def due(
         self, place: Place, data: dict[str, Any], begins: datetime.date, needed: bool

@@ -20,15 +20,28 @@ from tools import notebooks
 from tools.notebooks.syntax import Directive, SourceError, parser
 
 TAG = "exercise-"
+HEADING = re.compile(r"(★*) *(.*?)( \(open\))?")
+POINTS_OF_AN_OPEN_QUESTION = 6
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """An exercise: its label, the name of its chapter, and of the check of its code or ""."""
+    """An exercise: its label, the name of its chapter, and of the check of its code or "".
+
+    Of its heading it has the title, the number of stars, and whether it is an open question.
+    """
 
     label: str
     chapter: str
     check: str = ""
+    title: str = field(default="", repr=False)
+    stars: int = field(default=1, repr=False)
+    open: bool = field(default=False, repr=False)
+
+    @property
+    def points(self) -> int:
+        """What it is worth unless a course says otherwise: a point a star, six if it is open."""
+        return POINTS_OF_AN_OPEN_QUESTION if self.open else self.stars
 
 
 @dataclass(frozen=True)
@@ -49,15 +62,18 @@ def chapters(root: Path) -> list[Chapter]:
 
 def chapter(name: str, text: str) -> Chapter:
     """Return what a chapter's source holds."""
-    heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+    first = re.search(r"^# (.+)$", text, re.MULTILINE)
     exercises: list[Exercise] = []
     for _, _, directive in _directives(text):
         if directive.name == "exercise":
-            exercises.append(Exercise(str(directive.options.get("label", "")), name))
+            heading = HEADING.fullmatch(directive.argument.strip())
+            stars, title, is_open = heading.groups() if heading else ("", "", None)
+            label = str(directive.options.get("label", ""))
+            exercises.append(Exercise(label, name, "", title, len(stars) or 1, is_open is not None))
         elif directive.name == "code-cell" and exercises:
             tags = re.findall(rf"\b{TAG}([\w-]+)", str(directive.options.get("tags", "")))
             exercises[-1:] = [replace(exercises[-1], check=tag) for tag in tags] or exercises[-1:]
-    return Chapter(name, heading[1] if heading else name, exercises)
+    return Chapter(name, first[1] if first else name, exercises)
 
 
 @dataclass(frozen=True)
