@@ -9,7 +9,6 @@
 
 import argparse
 import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,8 +17,8 @@ from joblib import cpu_count
 
 from grading import engines, grader, report, sandbox
 from grading.sandbox import Limits
+from gsutils.text import INTERRUPTED, say
 
-INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 ARCHIVES = (".7z", ".gz", ".rar", ".tar", ".tgz", ".zip")
 NO_NOTEBOOK = "it is no file whose name ends in .ipynb"
 
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(_parser().parse_args(arguments))
     except (OSError, ValueError, engines.NoEngine) as error:
-        print(f"grading: {error}", file=sys.stderr)
+        say(f"grading: {error}", error=True)
         return 1
 
 
@@ -80,7 +79,7 @@ def run(options: argparse.Namespace) -> int:
     found, strays = submissions(options.notebooks)
     engine = engines.Trust() if options.trust else sandbox.choose(options.engine)
     if options.trust:
-        _say("Trusted: time and memory are limited where the system can, and nothing else is.")
+        say("Trusted: time and memory are limited where the system can, and nothing else is.")
     names = [name for name, _ in found] + strays
     options.out.mkdir(parents=True, exist_ok=True)
     reports: dict[int, report.Report] = {}
@@ -89,14 +88,14 @@ def run(options: argparse.Namespace) -> int:
         for place, graded in _graded(found, strays, engine, options.assignment, limits, jobs):
             reports[place] = graded
             report.write(graded, options.out, stems[place])
-            _say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
+            say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
     except KeyboardInterrupt:
-        print(f"grading: stopped. What was graded is in {options.out}.", file=sys.stderr)
+        say(f"grading: stopped. What was graded is in {options.out}.", error=True)
         return INTERRUPTED
     report.write_overview([(stems[i], reports[i]) for i in sorted(reports)], options.out)
     graded_ = sum(graded.problem is None for graded in reports.values())
     took = time.monotonic() - started
-    _say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
+    say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
     return 0 if graded_ == len(names) else 1
 
 
@@ -112,13 +111,6 @@ def _graded(
     yield from grader.grade_all(found, engine, assignment, limits, jobs)
     for place, name in enumerate(strays, len(found)):
         yield place, report.Report(grader.values.plain(name, 200), problem=NO_NOTEBOOK)
-
-
-def _say(line: str) -> None:
-    """Print a line, on a terminal that lacks some of its letters too, or where there is none."""
-    if sys.stdout is not None:
-        encoding = sys.stdout.encoding or "utf-8"
-        print(line.encode(encoding, "replace").decode(encoding), flush=True)
 
 
 def submissions(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[str]]:

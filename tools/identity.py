@@ -15,6 +15,7 @@ r"""Sphinx extension: what a page says of the book that it belongs to, and how a
 """
 
 import json
+import os
 import re
 import subprocess
 from html import escape
@@ -51,7 +52,10 @@ class Provenance(NamedTuple):
 def _git(root: Path, *arguments: str) -> str:
     """What git prints, or nothing where there is no git."""
     try:
-        run = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True)
+        own = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}  # as in a hook
+        run = subprocess.run(
+            ["git", *arguments], cwd=root, env=own, capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         return ""
     return "" if run.returncode else run.stdout.strip()
