@@ -90,6 +90,7 @@ def test_make_hands_on_what_it_should_and_quotes_what_it_is_given():
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert planned.stdout.endswith('-m tools.course "$COURSE"\n')
+    assert '"$PYTHON" -m venv' in (ROOT / "Makefile").read_text(encoding="utf-8").replace("$$", "$")
 
 
 def test_a_build_keeps_a_number_of_threads_and_no_other_foreign_variable(tmp_path):

@@ -19,6 +19,7 @@ from typing import Any
 import nbformat
 
 from grading import notebooks as grading
+from tools.course.pages import plain
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.notebooks.cells import INSTALL
@@ -154,18 +155,19 @@ def _cells(
 def _head(course: Course, week: Week, key: bool) -> str:
     """Return the words at the top of a notebook."""
     assert week.due is not None
+    title = plain(course.title)
     by_check = sum(points for exercise, points in week.exercises if exercise.check)
     by_hand = sum(points for exercise, points in week.exercises if not exercise.check)
     parts = [f"{_points(by_check)} for code, which its checks grade"] * bool(by_check)
     parts += [f"{_points(by_hand)} for answers in words, graded by hand"] * bool(by_hand)
     if key:
         return (
-            f"# Answer key, week {week.number}\n\n**{course.title}**, {course.term}. "
+            f"# Answer key, week {week.number}\n\n**{title}**, {plain(course.term)}. "
             f"Not for students. {'; '.join(parts)}."
         )
-    topic = f": {week.topic}" if week.topic else ""
+    topic = f": {plain(week.topic)}" if week.topic else ""
     return (
-        f"# Problem set, week {week.number}\n\n**{course.title}**{topic}. "
+        f"# Problem set, week {week.number}\n\n**{title}**{topic}. "
         f"Due **{day(week.due)}**. {'; '.join(parts)}.\n\n"
         "Write your code in place of `...`; the check below it says what is still wrong. "
         f"Write words where it says *Your answer*. Hand in this notebook as `{week.name}.ipynb`."
