@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gsutils.page import panels
 from gsutils.text import command, say
-from tools import gsbook, identity, surroundings
+from tools import gsbook, identity, release, surroundings
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -117,8 +117,11 @@ def report(seconds: float | None) -> None:
 
 def main() -> int:
     """Build the book if anything changed; the exit status is 0 when it is good to read."""
-    if obstacle := surroundings.obstacle(ROOT):
-        say(obstacle, error=True)
+    try:
+        release.address(ROOT)
+        surroundings.check(ROOT)
+    except ValueError as error:
+        say(error, error=True)
         return 1
     digest = inputs_digest()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == digest:

@@ -20,6 +20,13 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 PLACEHOLDER = "OWNER/REPO"
 _REPOSITORY = r"https://github\.com/[^/\s]+/[^/\s\"]+"
+_NAMES = r"([A-Za-z0-9][A-Za-z0-9-]*)/(?!\.{1,2}(?:/|$))([A-Za-z0-9_.-]+?)"
+# The ways in which people write what `_NAMES` finds: clone addresses, a page of it, the two names.
+_FORMS = re.compile(
+    r"(?:(?:git\+)?(?:https?|ssh|git)://)?(?:[^@/\s]+@)?(?:www\.)?(?:github\.com[/:])?"
+    rf"{_NAMES}(?:\.git)?(?:/(?:tree|blob|wiki|issues|pulls|actions|releases)\b.*)?/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
 # Which addresses stand where: what comes before them.
 _ADDRESSES = {
     "CITATION.cff": re.compile(rf"(?m)(?<=^repository-code: ){_REPOSITORY}"),
@@ -39,14 +46,21 @@ def address(root: Path) -> str:
     Raises:
         ValueError: it is not the address of a repository on GitHub.
     """
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    found = str(settings["repository"]["url"])
-    if not re.fullmatch(r"https://github\.com/[\w.-]+/[\w.-]+(?<!\.git)", found):
-        raise ValueError(
-            "repository url in _config.yml must be like https://github.com/you/book, without .git "
-            f"or anything else after the name: got {found}"
-        )
-    return found
+    try:
+        settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"_config.yml cannot be read: {' '.join(str(error).split())}") from None
+    repository = settings.get("repository") if isinstance(settings, dict) else None
+    found = repository.get("url") if isinstance(repository, dict) else None
+    text = found if isinstance(found, str) else ""
+    if re.fullmatch(rf"https://github\.com/{_NAMES}", text) and not text.endswith(".git"):
+        return text
+    meant = _FORMS.fullmatch(text.strip())
+    write = f"write https://github.com/{meant[1]}/{meant[2]}" if meant else f"got {found!a:.200}"
+    raise ValueError(
+        "repository url in _config.yml must be like https://github.com/you/book, without .git "
+        f"or anything else before or after it: {write}"
+    )
 
 
 def copy_address(root: Path) -> None:
@@ -114,7 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(notes(ROOT), end="")
         else:
             copy_address(ROOT)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         found = [str(error)]
     for problem in found:
         print(problem, file=sys.stderr)

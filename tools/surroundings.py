@@ -23,11 +23,11 @@ FOREIGN = (
 KEPT = {"OMP_NUM_THREADS", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED"}
 
 
-def obstacle(root: Path) -> str:
-    """Return why a checkout cannot be built where it is, "" where it can.
+def check(root: Path) -> None:
+    """Check that a checkout can be built where it is.
 
-    >>> obstacle(Path("/courses/a:b"))
-    "a checkout cannot be built in a folder with ':' in its path, /courses/a:b: rename it"
+    Raises:
+        ValueError: programs would take its path for another one.
     """
     path = str(root)
     for sign, wrong in (
@@ -38,8 +38,7 @@ def obstacle(root: Path) -> str:
         if wrong:
             where = path if path.isprintable() else ascii(path)
             what = "a checkout cannot be built in a folder with"
-            return f"{what} {sign!r} in its path, {where}: rename it"
-    return ""
+            raise ValueError(f"{what} {sign!r} in its path, {where}: rename it")
 
 
 def settle(root: Path, build: Path, environment: MutableMapping[str, str] = os.environ) -> None:

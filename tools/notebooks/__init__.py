@@ -66,11 +66,11 @@ def addresses(root: Path) -> Addresses:
     config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
     repository = address(root)
     owner, name = repository.split("/")[-2:]
-    pages = config.get("html", {}).get("baseurl") or f"https://{owner.lower()}.github.io/{name}"
+    pages = (config.get("html") or {}).get("baseurl") or f"https://{owner.lower()}.github.io/{name}"
     release = f"v{gsutils.__version__}"
     return Addresses(
         package=f"gsutils @ git+{repository}@{release}",
-        pages=pages.rstrip("/") + "/",
+        pages=str(pages).rstrip("/") + "/",
         files=f"https://raw.githubusercontent.com/{owner}/{name}/{release}/",
     )
 
