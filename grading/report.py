@@ -25,6 +25,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from grading.grader import STATUSES, Mark, Report
+from grading.spreadsheet import cell
 from gsutils import __version__
 from gsutils.files import OutputUnavailable, atomic
 
@@ -131,7 +132,7 @@ def write_overview(reports: Sequence[tuple[str, Report]], folder: Path) -> None:
             total = (
                 [f"{report.score:g}", f"{report.points:g}"] if report.problem is None else ["", ""]
             )
-            text = [_harmless(report.notebook), *total, _harmless(report.problem or "")]
+            text = [cell(report.notebook), *total, cell(report.problem or "")]
             table.writerow([*text, *scores, *statuses])
     _write(folder / "index.html", overview(reports))
 
@@ -167,11 +168,6 @@ def _row(mark: Mark) -> str:
 
 def _points(report: Report) -> str:
     return f"{report.score:g} of {report.points:g}" if report.problem is None else "–"
-
-
-def _harmless(text: str) -> str:
-    """Return text that a spreadsheet takes for text and not for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _write(path: Path, text: str) -> None:
