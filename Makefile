@@ -16,8 +16,21 @@ ALONE := $(wildcard $(addprefix tests/test_,grading*.py playground*.py))
 FORKS := tests/test_sweeps.py
 # Whole jobs side by side, on a core each: that costs less than threads that wait for each other.
 TWO := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist loadfile
-export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# A reader's own settings of these, and fonts listed for another installation, would change pages.
+# A reader's own settings of these would change pages, or what is installed and where: see
+# tools/surroundings.py. What pip needs to reach an index from here stays.
+FOREIGN := DOCUTILS% GIT_% GOMP_% IPYTHON% JPY_% JUPYTER% KMP_% MATPLOTLIB% MKL_% MPL% NPY_%
+FOREIGN += NUMEXPR_% OMP_% OPENBLAS_% PIP_% PYTHON% TORCH% TQDM_% VECLIB_%
+KEPT := GIT_SSL% OMP_NUM_THREADS PYTHON PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
+KEPT += PYTHONUNBUFFERED PIP_CACHE_DIR PIP_CERT PIP_CLIENT_CERT PIP_CONFIG_FILE PIP_DEFAULT_TIMEOUT
+KEPT += PIP_EXTRA_INDEX_URL PIP_FIND_LINKS PIP_INDEX_URL PIP_NO_INDEX PIP_PROXY PIP_RETRIES
+KEPT += PIP_TIMEOUT PIP_TRUSTED_HOST
+unexport $(filter-out $(KEPT),$(filter $(FOREIGN),$(.VARIABLES)))
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_USER := 0
+# The package of this folder, also where it is a copy, or has another name than when it installed.
+export PYTHONPATH := $(CURDIR)
+export COURSE PYTHON
+# Fonts listed for another installation would change pages, too.
 export MPLCONFIGDIR := $(CURDIR)/$(VENV)/home/matplotlib
 export IPYTHONDIR := $(CURDIR)/$(VENV)/home/ipython
 export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/home/jupyter
@@ -25,7 +38,7 @@ export JUPYTER_CONFIG_DIR := $(CURDIR)/$(VENV)/home/jupyter
 export MALLOC_TOP_PAD_ = 67108864
 export MALLOC_TRIM_THRESHOLD_ = 268435456
 # Threads sleep while they wait, see gsutils/__init__.py.
-export OMP_WAIT_POLICY ?= PASSIVE
+export OMP_WAIT_POLICY := PASSIVE
 
 .PHONY: help book course pdf test colab links notebooks serve lock clean
 .DEFAULT_GOAL := help
@@ -43,13 +56,13 @@ help:
 	@echo "make clean       remove everything built, keep .venv"
 
 $(INSTALLED): requirements.txt pyproject.toml
-	@"$(PYTHON)" -c 'import sys; v = sys.version_info; \
-	  sys.exit(v < (3, 11) and "Python 3.11 or later is needed, $(PYTHON) is %d.%d: make book PYTHON=python3.12" % v[:2])'
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv $(VENV)
+	@"$$PYTHON" -c 'import sys; v = sys.version_info; \
+	  sys.exit(v < (3, 11) and "Python 3.11 or later is needed, %s is %d.%d: make book PYTHON=python3.12" % (sys.executable, *v[:2]))'
+	@test -x $(BIN)/python || "$$PYTHON" -m venv $(VENV)
 	@echo "Installing what the book needs into $(VENV): some minutes, once."
 	@$(BIN)/python -m pip install -qq -r requirements.txt
 	@$(BIN)/python -m pip install -qq --no-deps -e .
-	@mkdir -p "$(MPLCONFIGDIR)" "$(IPYTHONDIR)" "$(JUPYTER_CONFIG_DIR)"
+	@mkdir -p "$$MPLCONFIGDIR" "$$IPYTHONDIR" "$$JUPYTER_CONFIG_DIR"
 	@$(BIN)/python -c "import matplotlib.font_manager"
 	@touch $@
 
@@ -57,16 +70,16 @@ book: $(INSTALLED)
 	@$(BIN)/python -m tools.book
 
 course: book
-	@$(BIN)/python -m tools.course "$(COURSE)"
+	@$(BIN)/python -m tools.course "$$COURSE"
 
 pdf: book
 	@$(BIN)/python -m tools.pdf
 
 test: book
 	@$(BIN)/python -m tools.course
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/mypy
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
 	$(BIN)/python -m tools.colab
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(TWO) \
 	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
@@ -77,7 +90,7 @@ test: book
 
 # In the image that Google publishes of Colab's runtime: some 30 GB, and docker.
 colab:
-	docker run --rm --pull always --volume "$(CURDIR):/book:ro" $(RUNTIME) bash /book/.ci/colab
+	docker run --rm --pull always --volume "$$PWD:/book:ro" "$(RUNTIME)" bash /book/.ci/colab
 
 links: $(INSTALLED)
 	$(BIN)/lychee --config lychee.toml $(LINKING)
@@ -86,7 +99,7 @@ notebooks: book
 	@$(BIN)/python -m tools.notebooks
 
 serve: book
-	@$(BIN)/python -m http.server --bind localhost --directory _build/html $(PORT)
+	@$(BIN)/python -m http.server --bind localhost --directory _build/html "$(PORT)"
 
 # No index and no local version ("+cpu"), so that the file serves any machine.
 lock: $(INSTALLED)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from gsutils.data import mnist, script
+from gsutils.text import command
 
 EMBEDDED = mnist.EMBEDDED_FILE
 
@@ -31,4 +32,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

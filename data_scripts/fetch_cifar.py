@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from gsutils.data import fetch, registry, script
+from gsutils.text import command
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -31,4 +32,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

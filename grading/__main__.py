@@ -3,5 +3,6 @@
 import sys
 
 from grading.command import main
+from gsutils.text import command
 
-sys.exit(main())
+sys.exit(command(main))

@@ -11,7 +11,13 @@ import ast
 from typing import Any
 
 AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-RUNNING = {"time", "timeit", "capture", "prun"}  # magics that run the code which they are given
+RUNNING = {
+    "time",
+    "timeit",
+    "capture",
+    "memit",
+    "prun",
+}  # magics that run the code which they are given
 
 
 def parse(code: str) -> ast.Module:

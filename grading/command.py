@@ -9,21 +9,17 @@
 """
 
 import argparse
-import os
-import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from joblib import cpu_count
 
-from grading import engines, grader, report, results, sandbox, values
+from grading import engines, grader, report, results, sandbox, submissions, values
 from grading.records import Report
 from grading.sandbox import Limits
-
-INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
-ARCHIVES = (".7z", ".gz", ".rar", ".tar", ".tgz", ".zip")
-NO_NOTEBOOK = "it is no file whose name ends in .ipynb"
+from gsutils.text import INTERRUPTED, say
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(_parser().parse_args(arguments))
     except (OSError, ValueError, engines.NoEngine) as error:
-        print(f"grading: {error}", file=sys.stderr)
+        say(f"grading: {error}", error=True)
         return 1
 
 
@@ -43,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         type=Path,
         metavar="NOTEBOOK",
-        help="a notebook, or a folder of them",
+        help="a notebook, or a folder or archive of them",
     )
     add("--assignment", type=Path, metavar="FILE", help="the notebook that was handed out")
     add("--out", type=Path, default=Path("grades"), help="folder of the results; default: grades")
@@ -83,99 +79,54 @@ def run(options: argparse.Namespace) -> int:
     jobs = options.jobs if options.jobs is not None else cpu_count()
     if jobs < 1:
         raise ValueError(f"jobs must be >= 1, got {jobs}")
+    with tempfile.TemporaryDirectory(prefix="grading-") as scratch:
+        found = submissions.find(options.notebooks, Path(scratch), options.out)
+        return _run(options, found, limits, jobs)
+
+
+def _run(
+    options: argparse.Namespace, found: submissions.Submissions, limits: Limits, jobs: int
+) -> int:
+    """Grade what was found."""
     given = results.read(
         options.out, options.roster, options.marks, options.key, options.title
     )  # fmt: skip
-    found, strays = submissions(options.notebooks)
     engine = engines.Trust() if options.trust else sandbox.choose(options.engine)
     if options.trust:
-        _say("Trusted: time and memory are limited where the system can, and nothing else is.")
-    names = [name for name, _ in found] + strays
+        say("Trusted: time and memory are limited where the system can, and nothing else is.")
+    names = [name for name, _ in [*found.notebooks, *found.left_out]]
     options.out.mkdir(parents=True, exist_ok=True)
     reports: dict[int, Report] = {}
     stems, started = report.stems(names), time.monotonic()
     try:
-        for place, graded in _graded(found, strays, engine, options.assignment, limits, jobs):
+        for place, graded in _graded(found, engine, options.assignment, limits, jobs):
             graded = results.named(graded, given.roster)
             reports[place] = graded
             report.write(graded, options.out, stems[place])
-            _say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
+            say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
     except KeyboardInterrupt:
-        print(f"grading: stopped. What was graded is in {options.out}.", file=sys.stderr)
+        say(f"grading: stopped. What was graded is in {options.out}.", error=True)
         return INTERRUPTED
     places = sorted(reports)
     notes = results.finish(
         [stems[i] for i in places], [reports[i] for i in places], given, options.out
     )
     for note in notes:
-        _say(f"! {values.plain(note, 300)}")
+        say(f"! {values.plain(note, 300)}")
     graded_ = sum(graded.problem is None for graded in reports.values())
     took = time.monotonic() - started
-    _say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
+    say(f"{graded_} of {len(names)} graded in {took:.0f} s: {options.out / 'index.html'}")
     return 0 if graded_ == len(names) else 1
 
 
 def _graded(
-    found: list[tuple[str, Path]],
-    strays: list[str],
+    found: submissions.Submissions,
     engine: engines.Engine,
     assignment: Path | None,
     limits: Limits,
     jobs: int,
 ) -> Iterator[tuple[int, Report]]:
-    """Yield the reports of notebooks, and after them of the files that are none."""
-    yield from grader.grade_all(found, engine, assignment, limits, jobs)
-    for place, name in enumerate(strays, len(found)):
-        yield place, Report(values.plain(name, 200), problem=NO_NOTEBOOK)
-
-
-def _say(line: str) -> None:
-    """Print a line, on a terminal that lacks some of its letters too, or where there is none."""
-    if sys.stdout is not None:
-        encoding = sys.stdout.encoding or "utf-8"
-        print(line.encode(encoding, "replace").decode(encoding), flush=True)
-
-
-def submissions(paths: Sequence[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
-    """Return notebooks with their names, and the names of files that may be meant as one.
-
-    Those of a folder are named from there. Beside a notebook, other files are let be, unless they
-    are archives or called like notebooks.
-
-    Raises:
-        ValueError: a folder holds no notebook.
-    """
-    found: list[tuple[str, Path]] = []
-    strays: list[str] = []
-    for path in paths:
-        if not path.is_dir():
-            found.append((str(path), path))
-            continue
-        before = len(found)
-        for folder, files in _folders(path):
-            notebooks = [name for name in files if name.lower().endswith(".ipynb")]
-            found += [
-                (str((folder / n).relative_to(path).as_posix()), folder / n) for n in notebooks
-            ]
-            strays += [
-                (folder / name).relative_to(path).as_posix()
-                for name in files
-                if name not in notebooks
-                and (not notebooks or ".ipynb" in name.lower() or name.endswith(ARCHIVES))
-            ]
-        if len(found) == before:
-            raise ValueError(f"{path} holds no file that ends in .ipynb")
-    return found, strays
-
-
-def _folders(path: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Yield the folders below a path, through links too but each once, with their usual files."""
-    seen = set()
-    for folder, inner, files in os.walk(path, followlinks=True):
-        real = os.path.realpath(folder)
-        inner[:] = sorted(name for name in inner if not name.startswith((".", "__MACOSX")))
-        if real in seen:
-            inner.clear()
-            continue
-        seen.add(real)
-        yield Path(folder), sorted(name for name in files if not name.startswith("."))
+    """Yield the reports of notebooks, and after them of what was left out."""
+    yield from grader.grade_all(found.notebooks, engine, assignment, limits, jobs)
+    for place, (name, reason) in enumerate(found.left_out, len(found.notebooks)):
+        yield place, Report(values.plain(name, 200), problem=values.plain(reason))

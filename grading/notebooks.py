@@ -13,6 +13,7 @@ training higher up is left out unless the answer uses what it gives.
 """
 
 import ast
+import builtins
 import json
 import re
 import symtable
@@ -26,6 +27,7 @@ from grading import values
 LONGEST = 100_000  # characters of a cell of code
 TAG = "exercise-"
 _CALL = re.compile(r"\bchecks\.(\w+)\s*\(")
+PROVIDED = {"*", "checks", "display", "get_ipython", *dir(builtins)}
 SHOWS = {"display", "print"}  # what is passed to these does not change
 
 
@@ -78,8 +80,12 @@ class _Cell:
         tags = self.metadata.get("tags")
         tags = [tag for tag in tags if isinstance(tag, str)] if isinstance(tags, list) else []
         found = {tag.removeprefix(TAG) for tag in tags if tag.startswith(TAG)}
-        text = ast.unparse(self.tree) if self.tree else self.code  # without its comments
-        return found | {name.replace("_", "-") for name in _CALL.findall(text)}
+        called = _called(self.tree) if self.tree else set(_CALL.findall(self.code))
+        return found | {name.replace("_", "-") for name in called}
+
+    def mentions(self, names: set[str]) -> bool:
+        """Whether the cell's text has one of the names."""
+        return not names.isdisjoint(re.findall(r"\w+", self.code))
 
     @property
     def is_locked(self) -> bool:
@@ -94,6 +100,18 @@ class _Cell:
             [n for n in self.tree.body if isinstance(n, ast.FunctionDef)] if self.tree else []
         )
         return bool(functions) and all(_is_empty(node) for f in functions for node in f.body)
+
+
+def _called(tree: ast.Module) -> set[str]:
+    """Return the checks that code calls: `checks.NAME(...)`, not in its comments and texts."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(ast.Name("checks") | ast.Attribute(_, "checks"), name)
+            ):
+                found.add(name)
+    return found
 
 
 def read(path: Path) -> Any:
@@ -164,7 +182,9 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
         after = [s for place in statements if place > cell.place for s in statements[place]]
         own = statements[cell.place]
         needs = {n for s in own for n in s.needs} - {n for s in own for n in s.binds}
-        setup = _needed(needs, before, reference, after)
+        setup, unbound = _needed(needs, before, reference, after)
+        # These cells fail as they would in the notebook: then that is the reason, and no lost name.
+        setup += [c.code for c in cells if c.tree is None and c is not cell and c.mentions(unbound)]
         found[name] = Exercise(cell.place, cell.code, setup, _points(cell), python)
     return found
 
@@ -271,8 +291,8 @@ def _needed(
     before: list[_Statement],
     reference: list[_Statement],
     after: list[_Statement],
-) -> list[str]:
-    """Return the statements that bind what is needed, and what these need.
+) -> tuple[list[str], set[str]]:
+    """Return the statements that bind what is needed and what these need, and what none binds.
 
     A name is looked up in the cells before the exercise, in the notebook that was handed out, and
     in the cells below, which a student may have run first.
@@ -280,6 +300,7 @@ def _needed(
     modules = {name for pool in (before, reference, after) for s in pool for name in s.imports}
     chosen = [[False] * len(pool) for pool in (before, reference, after)]
     pending, seen = {"*", *needs}, set()
+    unbound: set[str] = set()
     while pending:
         name = pending.pop()
         seen.add(name)
@@ -291,8 +312,11 @@ def _needed(
                     pending |= statement.needs - seen
             if any(name in statement.binds for statement in pool):
                 break
+        else:
+            unbound.add(name)
     in_order = zip((reference, before, after), (chosen[1], chosen[0], chosen[2]))
-    return [s.code for pool, marks in in_order for s, mark in zip(pool, marks) if mark]
+    codes = [s.code for pool, marks in in_order for s, mark in zip(pool, marks) if mark]
+    return codes, unbound - PROVIDED
 
 
 def _is_empty(node: ast.stmt) -> bool:

@@ -22,7 +22,6 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -33,42 +32,35 @@ from gsutils.experiments import ENTRIES, SIZES, Entry
 from gsutils.ledger import lacking, verdicts
 from gsutils.runs import plan, records, sweep
 from gsutils.runs.entry import chosen_size
+from gsutils.text import INTERRUPTED, command, say
 from gsutils.train import TrainingDiverged
 
 ALL = "all"
-INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; return the exit status."""
     words = sys.argv[1:] if arguments is None else arguments
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a λ that its encoding lacks becomes a "?"
-            stream.reconfigure(errors="replace")
     if words[:1] == ["grade"]:
         return _other("grading.command", words[1:])
     options = _parser().parse_args(words)
     try:
         if options.command == "list":
-            print("\n".join(_overview()))
+            say(*_overview())
         elif options.command == "show":
-            print("\n".join(_description(_entry(options.name))))
+            say(*_description(_entry(options.name)))
         elif options.name == ALL:
             _run_all(options)
         else:
             _compare(_run(options))
-        if sys.stdout:
-            sys.stdout.flush()
-    except BrokenPipeError:  # whoever reads has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ImportError, OSError, TrainingDiverged, ValueError) as error:
-        print(f"gsutils: {error}", file=sys.stderr)
+        say(f"gsutils: {error}", error=True)
         return 1
     except KeyboardInterrupt:
-        print(
+        say(
             "gsutils: stopped. The same command goes on where this one was; "
             f"--fresh starts anew. What has finished is kept in {sweep.checkpoints()}.",
-            file=sys.stderr,
+            error=True,
         )
         return INTERRUPTED
     return 0
@@ -118,8 +110,7 @@ def _run_all(options: argparse.Namespace) -> None:
 def _compare(path: Path) -> None:
     """Print a record beside the paper's numbers, and its file."""
     run = records.read(path)
-    print("\n".join(verdicts.comparison(_entry(run.experiment), run)))
-    print(path)
+    say(*verdicts.comparison(_entry(run.experiment), run), path)
 
 
 @contextmanager
@@ -256,4 +247,4 @@ def _tree(settings: Mapping[str, Any], above: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

@@ -1,4 +1,4 @@
-"""What a person reads: numbers as text, and progress bars where somebody watches.
+"""What a person reads: numbers as text, lines, and progress bars where somebody watches.
 
 >>> pm([-0.5, -0.75], ".1f", scale=100)
 '−62.5 ± 17.7'
@@ -9,13 +9,15 @@
 import os
 import re
 import sys
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from io import TextIOWrapper
+from typing import TextIO, TypeVar
 
 import numpy as np
 from tqdm.auto import tqdm
 
 T = TypeVar("T")
+INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 
 def pm(values: Iterable[float], form: str = ".2f", scale: float = 1.0) -> str:
@@ -60,3 +62,48 @@ def track(items: Iterable[T], title: str, watched: bool | None = None) -> Iterab
     """Return the items behind a progress bar with that title, a plain iterable if none watches."""
     watched = person_watches() if watched is None else watched
     return tqdm(items, desc=title, leave=False) if watched else items
+
+
+def say(*lines: object, error: bool = False) -> None:
+    """Print lines, whatever the stream: one that lacks a letter, is shut, or that nobody reads."""
+    stream = sys.stderr if error else sys.stdout
+    if not lines or stream is None or stream.closed:  # a program without a console
+        return
+    _replace_what_it_lacks(stream)
+    try:
+        print(*lines, sep="\n", file=stream, flush=True)
+    except BrokenPipeError:
+        _let_go(stream)
+
+
+def command(main: Callable[[], int | None]) -> int:
+    """Run a program's `main`; return its exit status, after what it printed has gone out."""
+    for stream in (sys.stdout, sys.stderr):
+        _replace_what_it_lacks(stream)
+    try:
+        return main() or 0
+    except BrokenPipeError:
+        return 0  # whoever reads has seen enough
+    except KeyboardInterrupt:
+        say("stopped", error=True)
+        return INTERRUPTED
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None and not stream.closed:
+                try:
+                    stream.flush()
+                except OSError:  # at the end Python would complain once more
+                    _let_go(stream)
+
+
+def _replace_what_it_lacks(stream: TextIO | None) -> None:
+    """Let a stream write a "?" for a λ that its encoding lacks."""
+    if isinstance(stream, TextIOWrapper) and not stream.closed and stream.errors != "replace":
+        stream.reconfigure(errors="replace")
+
+
+def _let_go(stream: TextIO) -> None:
+    """Let a stream write to nowhere from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -152,7 +152,8 @@ def test_the_digest_enters_the_kernelspec_and_no_line_moves(tree):
 @pytest.fixture(scope="module")
 def book(tmp_path_factory):
     """A tiny book of two chapters, with the settings and tools of this one."""
-    root = tmp_path_factory.mktemp("book")
+    root = tmp_path_factory.mktemp("book") / "100 % [a]? #1 'ü' $5"
+    root.mkdir()
     for name in ("_config.yml", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, root)
     for name in ("tools", "book/_static"):
@@ -182,9 +183,23 @@ def book(tmp_path_factory):
     return root
 
 
+# What a shell may have set, another checkout's package among it: no page must show it.
+SURROUNDINGS = {
+    "GIT_DIR": "/nowhere",
+    "IPYTHONDIR": "/nowhere",
+    "JPY_SESSION_NAME": "notebook",
+    "JUPYTER_PATH": "/nowhere",
+    "MATPLOTLIBRC": "/nowhere",
+    "MPLBACKEND": "agg",
+    "OMP_NUM_THREADS": "all",
+    "PYTHONPATH": str(ROOT),
+    "PYTHONSTARTUP": "/nowhere",
+}
+
+
 def build(root):
     """Exit status and output of a build, and the chapters that it executed."""
-    environment = {**os.environ, "PYTHONPATH": str(root), "NO_COLOR": "1"}
+    environment = {**os.environ, **SURROUNDINGS, "NO_COLOR": "1"}
     command = [sys.executable, "-W", "error::DeprecationWarning:tools", "-m", "tools.book"]
     run = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True)
     times = root / "_build" / gsbook.TIMES

@@ -2,20 +2,24 @@
 
 import dataclasses
 import datetime
+import os
 import re
-import shlex
-import subprocess
 
+import hypothesis
 import nbformat
 import pytest
 from conftest import ROOT
+from hypothesis import strategies as st
+from markdown_it.renderer import RendererHTML
 from myst_nb.core.read import read_myst_markdown_notebook
+from myst_parser.config.main import MdParserConfig
+from myst_parser.parsers.mdit import create_md_parser
 
 from tools import book, gsbook
 from tools.course import editions, elsewhere, given, pages, sets, settings, source
 from tools.course.__main__ import main
 from tools.course.settings import CourseError
-from tools.notebooks.syntax import SourceError
+from tools.notebooks.syntax import EXTENSIONS, SourceError
 
 EXAMPLE = (ROOT / "course.yml").read_text(encoding="utf-8")
 CHAPTERS = source.chapters(ROOT)
@@ -105,7 +109,7 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (changed("week: 3", "week: 0"), 9, "week must be the week's number"),
         (changed("week: 1", "week: 4"), 9, "week 3 comes late: put the weeks in order"),
         (changed("week: 1", "week: one"), 5, "week must be the week's number"),
-        (changed("https:", "ftp:"), 13, "site must be an address that starts with https://, got"),
+        (changed("https:", "ftp:"), 13, "site must be an address that starts with https:// and"),
         (changed("  site: https://example.org/shortcuts/", "  more: {}"), 13, "site is missing"),
         (SMALL + "  branch: main\n", 14, "branch without repository"),
         (SMALL + "  repository: https://gitlab.com/a/b\n", 14, "https://github.com/you/"),
@@ -159,7 +163,7 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (changed("2027-02-01", "2027-02-01 10:00:00"), 3, "start must be a date"),
         (SMALL + "# \0\n", 14, "the control character '\\x00'): remove it"),
         (changed("Spring", "Spr\x07ing"), 2, "the control character '\\x07'): remove it"),
-        (changed("Spring 2027", "!!int Spring"), 1, "this is not YAML"),
+        (changed("Spring 2027", "!!int Spring"), 2, "this is not YAML"),
         (SMALL + "---\ntitle: Two\n", 14, "this is not YAML"),
         ("[" * 5000, 1, "this is not YAML"),
         (SMALL + "  repository: https://github.com/a/b.git\n", 14, "without .git"),
@@ -173,7 +177,36 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (SMALL + "about: Ada\n", 14, "about must be the keys instructor, contact, hours"),
         (SMALL + "  book: the book\n", 14, "book must be an address that starts"),
         ("a: &a [*a]", 1, ""),
-        ("? [a, b]\n: c", 1, ""),
+        ("- &a\n  b: *a\n", 1, "an alias (*) within what it names: write out what is meant"),
+        ("? [a, b]\n: c", 1, "the key here must be text"),
+        ("? {a: b}\n: c", 1, "the key here must be text"),
+        ("%YAML 9.9\n---\n" + SMALL, 1, "this is not YAML"),
+        (changed("Spring 2027", "!!bool maybe"), 2, "this is not YAML (an odd tag): write it as"),
+        (changed("Spring 2027", "!!float x"), 2, "this is not YAML"),
+        (changed("Spring 2027", "'  '"), 2, "term must be text such as Spring 2027, got nothing"),
+        (
+            changed("Spring 2027", '"\\e[31m"'),
+            2,
+            r"\x1b[31m has the control character '\x1b'",
+        ),
+        (changed("Spring 2027", '"\\u202e"'), 2, r"has the control character '\u202e': remove it"),
+        (changed("Spring 2027", '"\\ud800"'), 2, r"has the control character '\ud800': remove it"),
+        (SMALL + '"a\\0": 1\n', 14, r"the key a\x00 has the control character '\x00': remove it"),
+        (SMALL + '"a\\nb": 1\n', 14, "unknown key a b: expected one of"),
+        (changed("week: 3", f"week: {10**400}"), 9, "got the number of more than 80 digits"),
+        (changed("week: 3", "week: " + "1" * 5000), 9, "this is not YAML (Exceeds the limit"),
+        (changed("07-colored-mnist", "x" * 999), 10, "unknown chapter " + "x" * 80 + "…: expected"),
+        (changed("2027-02-01", "2٠27-02-01"), 3, "start must be a date"),
+        (changed("shortcuts/", "shortcuts?a=1"), 13, "site must be the address at which you will"),
+        (changed("https://example.org/", "https://[::1"), 13, "site must be an address"),
+        (changed("https://example.org/", "https://a:x/"), 13, "site must be an address"),
+        (SMALL + "  more: {A: 'https://a.org/|'}\n", 14, "A must be an address"),
+        (SMALL + "  more: {'': https://a.org}\n", 14, "more must be addresses by words"),
+        (SMALL + "  repository: https://github.com/ü/b\n", 14, "repository must be"),
+        (SMALL + "  repository: https://github.com/a/..\n", 14, "repository must be"),
+        (SMALL + "  package: 'a\"; b'\n", 14, "package must be what pip installs"),
+        (SMALL + "  package: --pre a\n", 14, "package must be what pip installs"),
+        (SMALL + "  branch: a..b\n", 14, "branch must be the repository's branch"),
     ],
 )
 def test_a_mistake_is_reported_with_its_line_and_a_remedy(text, line, message):
@@ -201,6 +234,37 @@ def test_students_get_the_chapters_of_the_weeks_or_those_that_are_named():
     assert read(SMALL + "chapters: all\n").chapters == tuple(PAGES)
     elsewhere_due = changed("exercises: [ex-half", "exercises: [ex-rate, ex-half")
     assert "05-spectral-decoupling" in read(elsewhere_due).chapters  # what is due can be read
+
+
+ADDRESSES = ["https://a.org/B_(c)?d=1#e", "http://a.org:8000", "https://ü.org/%20"]
+
+
+def test_addresses_and_text_come_through_as_they_are():
+    more = dict(zip("abc", ADDRESSES, strict=True))
+    course = read(changed("title: Shortcuts", "title: >\n  Short\n  cuts") + f"  more: {more}\n")
+    assert (course.title, course.more) == ("Short cuts", more)
+    assert f"- [a](<{ADDRESSES[0]}>)" in pages.home(course)
+
+
+ODD = ["&copy;", "{{ a }}", "{doc}`a`", "$a$", "![a](b)", "<b>", "a  \n# b", "\\&lt;", "[](a)"]
+MYST = create_md_parser(MdParserConfig(enable_extensions=EXTENSIONS), RendererHTML)
+
+
+@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.given(
+    st.text("ab1 &;:#*_`~^$|\\<>[](){}!@%=+-.\"'/\n", max_size=12) | st.sampled_from(ODD)
+)
+def test_markdown_reads_nothing_in_what_a_teacher_writes(text):
+    (_, inline, _) = MYST.parse(f"# x {pages.plain(text)} x")
+    assert {token.type for token in inline.children} == {"text"}
+    assert "".join(t.content for t in inline.children) == f"x {' '.join(text.split())} x"
+
+
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "course.yml")
+    for path in (tmp_path, tmp_path / "course.yml", tmp_path / "nowhere.yml"):
+        with pytest.raises(CourseError, match="there is no such file"):
+            settings.load(path, CHAPTERS)
 
 
 def test_keys_that_stand_twice_do_not_hide_other_mistakes():
@@ -260,28 +324,6 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path, capsys, monkeypat
     assert main([str(tmp_path / "course.yml"), "--out", str(tmp_path)]) == 1
     assert "has other files: name a folder that is new or empty" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["course.yml"]
-
-
-@pytest.mark.parametrize(
-    ("target", "setting", "word"),
-    [
-        ("course", "COURSE=my course.yml", "my course.yml"),
-        (".venv/.installed", "PYTHON=/my programs/python3", "/my programs/python3"),
-    ],
-)
-def test_a_name_with_a_space_is_one_word_to_make(target, setting, word):
-    command = [
-        "make",
-        "--dry-run",
-        "--old-file=book",
-        "--what-if=requirements.txt",
-        target,
-        setting,
-    ]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    lines = [line for line in done.stdout.splitlines() if word in line and "import sys" not in line]
-    assert lines
-    assert all(word in shlex.split(line) for line in lines if "is needed" not in line), lines
 
 
 # --- the sources --------------------------------------------------------------------------------
@@ -507,5 +549,6 @@ def test_what_a_teacher_writes_is_text_on_the_page_about_the_course():
 
 def test_what_a_teacher_writes_is_text_on_the_home_page():
     course = read(SMALL.replace("Shortcuts", "'Bias | *and* {doc}`x` <b>'"))
+    assert r"**Bias \| \*and\* \{doc\}\`x\` \<b\>**" in made(course).cells[0].source
     assert r"# Bias \| \*and\* \{doc\}\`x\` \<b\>" in pages.home(course)
     assert "<h1>Bias | *and* {doc}`x` &lt;b&gt;" in pages.key(course)

@@ -409,18 +409,55 @@ def test_a_cell_that_is_too_long_is_named_where_it_has_an_exercise(submit):
 def test_files_that_may_be_meant_as_notebooks_are_named(submit, tmp_path, capsys):
     folder = tmp_path / "in"
     submit(IMPORTS, function(RIGHT), name="in/Ada/Müller.IPYNB")
-    for name in ("Ada/plot.png", "Bo/week.ipynb.json", "Cy/week.zip", "Ada/.x", "__MACOSX/a.zip"):
+    for name in ("Ada/plot.png", "Bo/week.ipynb.json", "Cy/week.7Z", "Ada/.x", "__MACOSX/a.zip"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "Ada" / "again").symlink_to(folder)
     assert main([str(folder), "--out", str(tmp_path / "out")]) == 1
     with (tmp_path / "out" / "grades.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = {row["notebook"]: row for row in csv.DictReader(file)}
-    assert rows.keys() == {"Ada/Müller.IPYNB", "Bo/week.ipynb.json", "Cy/week.zip"}
+    assert rows.keys() == {"Ada/Müller.IPYNB", "Bo/week.ipynb.json", "Cy/week.7Z"}
     assert rows["Ada/Müller.IPYNB"]["score"] == "1"
-    assert "ends in .ipynb" in rows["Cy/week.zip"]["problem"]
+    assert "ends in .ipynb" in rows["Bo/week.ipynb.json"]["problem"]
+    assert "it is an archive: unpack it" in rows["Cy/week.7Z"]["problem"]
     assert "1 of 3 graded" in capsys.readouterr().out
     assert (tmp_path / "out" / "grades.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+
+
+OTHER_LANGUAGES = {
+    "bash": "%%bash\nchecks.linear_margin(linear_margin)\nnp=1",
+    "javascript": "%%javascript\nlet np = () => { return '`' }",
+    "a kernel of R": "library(ggplot2)\nnp <- c(1, 2)",
+    "text": "'checks.linear_margin(x)'",
+    "exit": "exit()",
+}
+
+
+@pytest.mark.parametrize("name", OTHER_LANGUAGES)
+def test_a_cell_of_another_language_is_no_answer_and_does_no_harm(name, mark):
+    assert mark(IMPORTS, function(RIGHT), OTHER_LANGUAGES[name]).status == "passed"
+
+
+@pytest.mark.parametrize("last", ["quit()", "raise SystemExit", "raise KeyboardInterrupt"])
+def test_what_ends_below_the_check_ends_no_answer(last, mark):
+    assert mark(IMPORTS, f"{function(RIGHT)}\n{last}").status == "passed"
+
+
+def test_syntax_of_a_newer_python_in_a_cell_that_is_needed_names_both_versions(submit):
+    newer = f"{IMPORTS}\nd = 1\nclass = f'{{d['a']}}'"
+    for cells, status in (
+        ([newer, function(RIGHT)], "failed"),
+        ([IMPORTS, newer, function(RIGHT)], "passed"),
+    ):
+        (path := submit()).write_text(
+            json.dumps(notebook(*cells) | {"metadata": {"language_info": {"version": "3.99.1"}}})
+        )
+        found = grade(path, engine=submissions.engine()).marks[0]
+        assert found.status == status, found
+        assert status == "passed" or re.search(
+            rf"needs failed with SyntaxError.*Python {platform.python_version()}, .*Python 3\.99",
+            found.message,
+        )
 
 
 # --- engines ------------------------------------------------------------------------------------

@@ -142,5 +142,5 @@ def test_the_card_is_of_the_size_that_its_tags_tell():
 def test_a_build_with_an_unusable_address_stops_in_one_sentence(tree):
     config = "repository: { url: https://github.com/a/b.git }\n"
     (tree / "_config.yml").write_text(config, encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"without \.git .* got https://github\.com/a/b\.git$"):
+    with pytest.raises(ConfigError, match=r"without \.git .*: write https://github\.com/a/b$"):
         identity.set_addresses(SimpleNamespace(srcdir=tree), SimpleNamespace())

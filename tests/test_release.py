@@ -178,19 +178,38 @@ def test_a_release_of_which_a_part_is_not_built_fails(packed, tree, missing):
     assert packed()[0] != 0
 
 
-@pytest.mark.parametrize(
-    "end", [".git", "/", "/tree/main", ".git/", "/blob/main/README.md", " and more"]
-)
-def test_an_address_with_more_than_the_repository_is_refused_in_one_line(
-    tree, end, monkeypatch, capsys
+UNDERSTOOD = [
+    "https://github.com/You/my.book.git",
+    "https://github.com/You/my.book/tree/main",
+    "https://token@www.github.com/You/my.book.git/?tab=readme#more",
+    "HTTP://GitHub.com/You/my.book/",
+    "git@github.com:You/my.book.git",
+    "ssh://git@github.com/You/my.book.git",
+    "git+https://github.com/You/my.book.git",
+    "You/my.book",
+]
+REFUSED = ["https://github.com/you", "https://gitlab.com/book", "https://github.com/you/..", 5]
+REFUSED += ["https://github.com/ü/book", "https://you.github.io/book", ["a/b"]]
+
+
+@pytest.mark.parametrize("written", [*UNDERSTOOD, *REFUSED])
+def test_an_address_with_more_than_the_repository_is_refused_with_what_to_write(
+    written, tree, monkeypatch, capsys
 ):
-    change(tree, "_config.yml", "https://github.com/a/b", f"https://github.com/a/b{end}")
+    settings = json.dumps({"repository": {"url": written}})
+    (tree / "_config.yml").write_text(settings, encoding="utf-8")
     monkeypatch.setattr(release, "ROOT", tree)
     assert release.main(["address"]) == 1
-    error = capsys.readouterr().err
-    assert error.startswith("repository url in _config.yml must be like https://github.com/you/")
-    assert error.count("\n") == 1
-    assert "a/b\n" in read(tree, "CITATION.cff")
+    (line,) = capsys.readouterr().err.splitlines()
+    write = "write https://github.com/You/my.book"
+    assert line.endswith(write if written in UNDERSTOOD else f"got {written!a}")
+
+
+@pytest.mark.parametrize("text", ["", "[", "repository: 5", "a: b: c", "\0", "- 1"])
+def test_settings_without_an_address_are_refused_in_one_line(text, tmp_path):
+    (tmp_path / "_config.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"\A.*_config\.yml.*\Z"):
+        release.address(tmp_path)
 
 
 def test_the_package_builds_both_as_source_and_as_wheel(tmp_path):

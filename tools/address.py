@@ -16,11 +16,19 @@ import subprocess
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
 
 GITHUB = "https://github.com/"
+_NAMES = r"([A-Za-z0-9][A-Za-z0-9-]*)/(?!\.{1,2}(?:/|$))([A-Za-z0-9_.-]+?)"
+# The ways in which people write what `_NAMES` finds: clone addresses, a page of it, the two names.
+_FORMS = re.compile(
+    r"(?:(?:git\+)?(?:https?|ssh|git)://)?(?:[^@/\s]+@)?(?:www\.)?(?:github\.com[/:])?"
+    rf"{_NAMES}(?:\.git)?(?:/(?:tree|blob|wiki|issues|pulls|actions|releases)\b.*)?/?(?:[?#].*)?",
+    re.IGNORECASE,
+)
 _SCP = re.compile(r"(?:[^@/\s]+@)?([\w-]+(?:\.[\w-]+)+):(?!/)(\S+)")  # git@host.org:you/book
 
 
@@ -71,7 +79,8 @@ class Addresses:
 
 def git(root: Path, *arguments: str, **environment: str) -> str:
     """What git prints, or nothing where it fails or there is none."""
-    env = os.environ | environment
+    own = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}  # as in a hook
+    env = own | environment
     command = ["git", *arguments]
     try:
         run = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
@@ -124,21 +133,52 @@ def home(root: Path) -> str:
     return str(tomllib.loads(text)["project"]["urls"]["Repository"])
 
 
+def settings(root: Path) -> dict[str, Any]:
+    """What `_config.yml` holds.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    try:
+        found = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"_config.yml cannot be read: {' '.join(str(error).split())}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"_config.yml must hold keys and their values, got {found!a:.200}")
+    return found
+
+
+def configured(root: Path) -> str:
+    """The address that `_config.yml` names, "" where it names none.
+
+    Raises:
+        ValueError: it is not that of a repository on the web.
+    """
+    repository = settings(root).get("repository") or {}
+    found = repository.get("url") if isinstance(repository, dict) else repository
+    if found is None or found == "":
+        return ""
+    text = found if isinstance(found, str) else ""
+    if text.startswith(GITHUB):
+        if re.fullmatch(rf"{GITHUB}{_NAMES}", text) and not text.endswith(".git"):
+            return text
+    elif re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(:\d+)?(/[\w.~-]+){2,}(?<!\.git)", text, re.ASCII):
+        return text
+    meant = _FORMS.fullmatch(text.strip())
+    write = f"write {GITHUB}{meant[1]}/{meant[2]}" if meant else f"got {found!a:.200}"
+    raise ValueError(
+        "repository url in _config.yml must be like https://github.com/you/book, without .git "
+        f"or anything else before or after it: {write}"
+    )
+
+
 def address(root: Path) -> str:
     """The address of the repository of the checkout in `root`.
 
     Raises:
         ValueError: `_config.yml` names one that is not that of a repository on the web.
     """
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    if found := str((settings.get("repository") or {}).get("url") or ""):
-        if not re.fullmatch(r"https://[\w.:-]+(/[\w.~-]+){2,}(?<!\.git)", found) or (
-            found.startswith(GITHUB) and found.count("/") != 4
-        ):
-            raise ValueError(
-                "repository url in _config.yml must be like https://github.com/you/book, without "
-                f".git or anything else after the name: got {found}"
-            )
+    if found := configured(root):
         return found
     if is_checkout(root):
         remotes = git(root, "remote").split()
@@ -171,8 +211,7 @@ def addresses(root: Path) -> Addresses:
     Raises:
         ValueError: see `address`.
     """
-    config = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    pages = (config.get("html") or {}).get("baseurl") or ""
+    pages = (settings(root).get("html") or {}).get("baseurl") or ""
     return Addresses.of(address(root), ref(root), pages)
 
 

@@ -19,6 +19,7 @@ from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
 from myst_nb.core.read import create_nb_reader
 from sphinx.application import Sphinx
 
+from gsutils.text import say
 from tools import gsbook
 
 MOST = 4  # a chapter may need a gigabyte
@@ -88,7 +89,7 @@ def execute(app: Sphinx, env: Any, docnames: Sequence[str]) -> None:
             bundle = CacheBundleIn(result.nb, path, data={"execution_seconds": result.time})
             cache.cache_notebook_bundle(bundle, check_validity=False, overwrite=True)
             app.config.gsbook_ahead.append(docname)
-            print(f"Executed {docname} in {result.time:.0f} s", flush=True)
+            say(f"Executed {docname} in {result.time:.0f} s")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

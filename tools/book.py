@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from gsutils.page import panels
-from tools import address, gsbook, identity
+from gsutils.text import command, say
+from tools import address, gsbook, identity, surroundings
 
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
@@ -38,6 +39,7 @@ INPUTS += [
         "playground",
         "previews",
         "slim",
+        "surroundings",
         "typography",
     )
 ]
@@ -83,9 +85,9 @@ def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyt
     """
     from jupyter_book.sphinx import build_sphinx
 
-    os.environ["IPYTHONDIR"] = str(ipython_folder())
+    surroundings.settle(ROOT, BUILD)
+    ipython_folder()
     os.environ[panels.STACK] = "1"  # figures for phones, too
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # see gsutils/__init__.py
     for stale in ("html", ".doctrees", "jupyter_execute"):
         shutil.rmtree(build / stale, ignore_errors=True)
     result = build_sphinx(
@@ -110,13 +112,19 @@ def report(seconds: float | None) -> None:
     times = json.loads((BUILD / gsbook.TIMES).read_text(encoding="utf-8"))
     for docname, run in sorted(times.items()):
         note = "" if run["executed_now"] else "  (in an earlier build)"
-        print(f"  {docname:<40} executed in {run['seconds']:6.1f} s{note}")
+        say(f"  {docname:<40} executed in {run['seconds']:6.1f} s{note}")
     done = "is up to date" if seconds is None else f"was built in {seconds:.0f} s"
-    print(f"The book {done}: {os.path.relpath(BUILD / 'html' / 'index.html')}")
+    say(f"The book {done}: {os.path.relpath(BUILD / 'html' / 'index.html')}")
 
 
 def main() -> int:
     """Build the book if anything changed; the exit status is 0 when it is good to read."""
+    try:
+        address.address(ROOT)
+        surroundings.check(ROOT)
+    except ValueError as error:
+        say(error, error=True)
+        return 1
     digest = inputs_digest()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == digest:
         report(None)
@@ -124,7 +132,7 @@ def main() -> int:
     STAMP.unlink(missing_ok=True)
     start = time.monotonic()
     if not sphinx():
-        print("The book was NOT built: see the errors and warnings above.", file=sys.stderr)
+        say("The book was NOT built: see the errors and warnings above.", error=True)
         return 1
     report(time.monotonic() - start)
     STAMP.write_text(digest, encoding="utf-8")
@@ -132,4 +140,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

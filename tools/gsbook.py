@@ -38,6 +38,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from gsutils.text import say
 from tools import address
 
 PACKAGE = "gsutils"
@@ -175,7 +176,7 @@ def add_digest(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put the chapter's digest into its kernelspec as its page is read."""
     text = with_digest(Path(app.srcdir), source[0])
     if text != source[0]:
-        print(f"Chapter {docname}", flush=True)
+        say(f"Chapter {docname}")
     source[0] = text
 
 

@@ -115,7 +115,7 @@ def photograph() -> None:
 
 def main() -> None:
     """Write the files."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stills", action="store_true", help="photograph the tools, too")
     options = parser.parse_args()
     playground.folder(ROOT).joinpath("colours.css").write_text(stylesheet(), encoding="utf-8")

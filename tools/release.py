@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(notes(ROOT), end="")
         else:
             copy_address(ROOT)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         found = [str(error)]
     for problem in found:
         print(problem, file=sys.stderr)

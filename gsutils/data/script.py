@@ -5,11 +5,11 @@
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from gsutils.data import fetch
+from gsutils.text import say
 
 
 def parser(doc: str | None, **source: object) -> argparse.ArgumentParser:
@@ -63,11 +63,11 @@ def run(script: str, name: str, root: Path, get: Callable[[], Path], recheck: bo
         if recheck:
             fetch.recheck(name, root=root)
         folder = get()
-        print(f"{fetch.source_name(name, root=root)}: {folder}")
+        say(f"{fetch.source_name(name, root=root)}: {folder}")
     except (fetch.CorruptData, fetch.DataUnavailable) as error:
-        print(f"{script}: {error}", file=sys.stderr)
+        say(f"{script}: {error}", error=True)
         return 1
     except KeyboardInterrupt:
-        print(f"{script}: interrupted; run it again to go on.", file=sys.stderr)
+        say(f"{script}: interrupted; run it again to go on.", error=True)
         return 1
     return 0

@@ -13,7 +13,6 @@ experiments of this book. Within a group the order is by rows of the ledger per 
 """
 
 import math
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
 from gsutils.runs.paper import Origin
 from gsutils.runs.plan import SIZE, Task
+from gsutils.text import say
 
 GROUPS = (
     ("table2", "sd-path", "figure1", "figure1d", "figure5", "regularisers"),
@@ -127,7 +127,7 @@ def fill(
     """
 
     def tell(line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        say(line, error=True)
 
     seen: dict[Path, records.Run | None] = {}
 

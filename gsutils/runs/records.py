@@ -15,6 +15,7 @@ its texts are made of characters with which neither HTML nor a link nor a comman
 
 import hashlib
 import json
+import os
 import platform
 import re
 import subprocess
@@ -48,7 +49,9 @@ def commit() -> str:
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(_PACKAGE), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        own = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}  # as in a hook
+        done = subprocess.run(command, env=own, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
 
     try:
         git("ls-files", "--error-unmatch", __file__)  # not a package within another repository

@@ -41,7 +41,7 @@ import gsutils
 from gsutils.files import CheckpointsUnavailable, atomic, explained
 from gsutils.runs import records
 from gsutils.runs.jobs import Job, Outcome, merged
-from gsutils.text import track
+from gsutils.text import say, track
 from gsutils.train import precision, resolve_device
 
 FINISHED, BEGUN = "finished.json", "begun"
@@ -181,10 +181,10 @@ def _fitting(function: Callable[[Job], Outcome], job: Job) -> Outcome:
             raise
     half = len(job.seeds) // 2
     parts = job.seeds[:half], job.seeds[half:]
-    print(
+    say(
         f"{job.case}: {len(job.seeds)} seeds at once need more memory than {job.device} has; "
         f"going on with {len(parts[0])} and then {len(parts[1])}",
-        file=sys.stderr,
+        error=True,
     )
     torch.cuda.empty_cache()
     return merged(

@@ -15,6 +15,7 @@ alone in its own; nbmake runs them with the kernel of either:
 
 import importlib.util
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -23,6 +24,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HOME = Path(".colab")  # nbmake passes over every path with "_build" in it
+# Settings of pip that put things elsewhere, or take them from other sources than are named.
+MISLEADING = {f"PIP_{name}" for name in ("CONSTRAINT", "DRY_RUN", "PREFIX", "REQUIREMENT", "ROOT")}
+MISLEADING |= {"PIP_EDITABLE", "PIP_NO_BINARY", "PIP_ONLY_BINARY", "PIP_TARGET", "PIP_USER"}
 # How a kernel starts. In Colab the first import is there before a notebook's first cell.
 KERNEL = ["-m", "ipykernel_launcher"]
 RUNTIME = [
@@ -40,7 +44,9 @@ def build_wheel(root: Path, folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", str(folder)]
     command += ["--no-build-isolation"] * bool(importlib.util.find_spec("hatchling"))
-    done = subprocess.run([*command, str(root)], capture_output=True, text=True, check=False)
+    own = {key: value for key, value in os.environ.items() if key not in MISLEADING}
+    command.append(str(root))
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the wheel of {root} cannot be built:\n{done.stderr}")
     return next(folder.glob("*.whl"))

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from gsutils.text import command, say
 from tools.colab import (
     HOME,
     ROOT,
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if chosen.report:
             problems = report.report(root / HOME / "run")
-            print(*problems, sep="\n", file=sys.stderr, end="\n" * bool(problems))
+            say(*problems, error=True)
             return 1 if problems else 0
         wheel = build_wheel(root, root / HOME / "wheel") if chosen.runtime else None
         if chosen.runtime:
@@ -35,11 +36,11 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
             linked.environment(root)
         run = place_notebooks(root, wheel)
     except (OSError, RuntimeError, ValueError) as error:
-        print(error, file=sys.stderr)
+        say(error, error=True)
         return 1
-    print(run.relative_to(root))
+    say(run.relative_to(root))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

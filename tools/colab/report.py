@@ -14,6 +14,7 @@ from typing import Any
 import nbformat
 
 from gsutils.page.runtime import Device, said
+from gsutils.text import say
 
 LIMIT = 120.0  # seconds until a chapter's first figure
 
@@ -85,8 +86,8 @@ def report(folder: Path) -> list[str]:
     runs = [read(path) for path in sorted(folder.glob("*/*.ipynb"))]
     if not runs:
         raise FileNotFoundError(f"no notebook in {folder}: run python -m tools.colab, then nbmake")
-    print(f"{'notebook':<28}{'first figure':>14}{'whole run':>12}   device")
+    say(f"{'notebook':<28}{'first figure':>14}{'whole run':>12}   device")
     for run in runs:
         times = [f"{t:.1f} s" if t is not None else "none" for t in (run.figure, run.total)]
-        print(f"{run.name:<28}{times[0]:>14}{times[1]:>12}   {run.device}, {run.size}")
+        say(f"{run.name:<28}{times[0]:>14}{times[1]:>12}   {run.device}, {run.size}")
     return [problem for run in runs for problem in run.problems()]

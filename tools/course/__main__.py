@@ -12,6 +12,7 @@ import sys
 import time
 from pathlib import Path
 
+from gsutils.text import command, say
 from tools import book
 from tools.course import editions, given, source
 from tools.course.settings import Course, CourseError, load
@@ -34,18 +35,18 @@ def main(arguments: list[str] | None = None) -> int:
             raise CourseError("The book is not built: type make book, then this again.")
         took = _make(course, out)
     except (OSError, ValueError, editions.BuildError) as error:
-        print(error, file=sys.stderr)
+        say(error, error=True)
         return 1
-    print(f"{course.title}, {course.term}: {took}")
+    say(f"{course.title}, {course.term}: {took}")
     for folder in editions.FOLDERS:
         if (out / folder).is_dir():
-            print(f"  {os.path.relpath(out / folder)}")
+            say(f"  {os.path.relpath(out / folder)}")
     if not (out / "slides").is_dir():
-        print("  no slides: the book has none in _build/html/slides")
+        say("  no slides: the book has none in _build/html/slides")
     shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
     for label, page in _given_away(course):
-        print(f"{label} is due, and code of {page} solves it: let few points hang on it")
-    print(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
+        say(f"{label} is due, and code of {page} solves it: let few points hang on it")
+    say(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
     return 0
 
 
@@ -75,4 +76,4 @@ def _make(course: Course, out: Path) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

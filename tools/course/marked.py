@@ -12,6 +12,7 @@ schema's descriptions are the words of the messages, and of editors that read th
 
 import difflib
 import math
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 Place = Sequence[str | int]
+LONGEST = 80  # characters of a value in a message
+# Marks that let a line be read in another order than it is written, and the mark of a file's start.
+TURNING = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))), "\ufeff"}
 QUOTES = "put text that holds a colon or a quote into quotes, and indent as the lines above"
 
 
@@ -38,15 +42,24 @@ class _Constructor(RoundTripConstructor):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.mistakes: list[tuple[int, str]] = []
+        self.line = 0  # of the node that is being read, from 0
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """Return what a node stands for."""
+        self.line = node.start_mark.line
+        return super().construct_object(node, deep)
 
     def check_mapping_key(
         self, node: Any, key_node: Any, mapping: Any, key: Any, value: Any
     ) -> bool:
         """Return whether a key is taken: it is text, and the first of its name."""
         if not isinstance(key, str):
-            message = f"the key {key_node.value or '~'} must be text: put it into quotes"
+            said = shown(key_node.value or "~") if isinstance(key_node.value, str) else "here"
+            message = f"the key {said} must be text: put it into quotes"
         elif key in mapping:
-            message = f"{key} stands in line {mapping.lc.key(key)[0] + 1} already: remove one"
+            message = (
+                f"{shown(key)} stands in line {mapping.lc.key(key)[0] + 1} already: remove one"
+            )
         else:
             return True
         self.mistakes.append((key_node.start_mark.line + 1, message))
@@ -61,7 +74,9 @@ for _tag, _read in {
 
 
 def _finite(_: Any, value: Any) -> bool:
-    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
 
 
 # jsonschema takes 1.0 for an integer, and .nan for a number between any two.
@@ -77,7 +92,7 @@ _Validator = jsonschema.validators.extend(
 
 
 class Marked:
-    """A YAML document: its data, and the line of each part.
+    """A YAML document: its data as plain Python, text without the space around it, and its lines.
 
     Raises:
         NotYaml: the text is not one document of YAML.
@@ -87,8 +102,9 @@ class Marked:
         reader = YAML()
         reader.Constructor = _Constructor
         try:
-            self.data: Any = reader.load(text)
-            self._keys = reader.constructor.mistakes
+            self._tree = reader.load(text)
+            self._mistakes = reader.constructor.mistakes
+            self.data: Any = self._plain(self._tree, [])
         except MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             tabs = "\t" in "".join(text.splitlines()[max(0, line - 2) : line])
@@ -98,12 +114,43 @@ class Marked:
             line = text.count("\n", 0, error.position) + 1
             sign = f"the control character {text[error.position]!a}"
             raise NotYaml(line, f"this is not YAML ({sign}): remove it") from None
-        except (RecursionError, ValueError, YAMLError) as error:
-            raise NotYaml(1, f"this is not YAML ({error}): write it as text") from None
+        except NotYaml:
+            raise
+        except Exception as error:  # a tag or a directive that ruamel.yaml does not expect
+            line = 1 if isinstance(error, RecursionError) else reader.constructor.line + 1
+            why = shown(error) if isinstance(error, ValueError | YAMLError) else "an odd tag"
+            raise NotYaml(line, f"this is not YAML ({why}): write it as text") from None
+
+    def _plain(self, part: Any, place: list[str | int], above: tuple[int, ...] = ()) -> Any:
+        """Return a part as plain Python, and note the signs in it that no text may have."""
+        if id(part) in above:
+            what = "an alias (*) within what it names: write out what is meant"
+            raise NotYaml(self.line(place), what)
+        if isinstance(part, dict):
+            for key in part:
+                self._readable(key, [*place, key], "the key ")
+            inside = (*above, id(part))
+            return {str(k): self._plain(v, [*place, k], inside) for k, v in part.items()}
+        if isinstance(part, list):
+            inside = (*above, id(part))
+            return [self._plain(value, [*place, i], inside) for i, value in enumerate(part)]
+        if isinstance(part, str):
+            self._readable(part, place)
+            return str(part).strip()
+        for kind in (bool, int, float):
+            if isinstance(part, kind):
+                return kind(part)
+        return part
+
+    def _readable(self, text: str, place: Place, what: str = "") -> None:
+        for sign in sorted(set(text) - {"\n", "\t"}):
+            if unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in TURNING:
+                message = f"{what}{shown(text)} has the control character {sign!a}: remove it"
+                self._mistakes.append((self.line(place, of_key=bool(what)), message))
 
     def line(self, place: Place, of_key: bool = False) -> int:
         """Return the line of the value at a place, or of the key it is under; from 1."""
-        part = self.data
+        part = self._tree
         line = part.lc.line if hasattr(part, "lc") else 0
         for step in place:
             # the line and column of a key, then those of its value; none for a merged one (<<)
@@ -114,7 +161,7 @@ class Marked:
 
     def mistakes(self, schema: dict[str, Any]) -> list[tuple[int, str]]:
         """Return the lines and messages of all that differs from a schema, or stands twice."""
-        return sorted({*self._keys, *self._differing(schema)})
+        return sorted({*self._mistakes, *self._differing(schema)})
 
     def _differing(self, schema: dict[str, Any]) -> Iterator[tuple[int, str]]:
         for error in _Validator(schema).iter_errors(self.data):
@@ -123,7 +170,7 @@ class Marked:
             if error.validator == "additionalProperties" and expected:
                 for key in error.instance.keys() - expected.keys():
                     line = self.line([*place, key], of_key=True)
-                    yield line, f"unknown key {key}: {meant(key, expected)}"
+                    yield line, f"unknown key {shown(key)}: {meant(key, expected)}"
             elif error.validator == "required":
                 for key in set(error.schema["required"]) - error.instance.keys():
                     what = _described(expected[key], schema)
@@ -146,6 +193,17 @@ def meant(word: str, known: Iterable[str]) -> str:
     return f"expected one of {', '.join(known)}"
 
 
+def shown(value: object) -> str:
+    r"""Return a value as a message shows it: in one line, not too long, no control characters.
+
+    >>> print(shown("red\x1b[31m"), len(shown("long" * 99)))
+    red\x1b[31m 81
+    """
+    words = " ".join(str(value).split())
+    line = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in words[:LONGEST])
+    return line + "…" * (len(words) > LONGEST)
+
+
 def _described(part: dict[str, Any], schema: dict[str, Any]) -> str:
     """Return what a part of a schema says of itself, or what it refers to."""
     if "description" not in part and "$ref" in part:
@@ -158,7 +216,13 @@ def _called(place: Place) -> str:
     if not place:
         return "the file"
     *_, last = place
-    return last if isinstance(last, str) else f"entry {last + 1} of {place[-2]}"
+    return shown(last) if isinstance(last, str) else f"entry {last + 1} of {place[-2]}"
+
+
+def _number(value: float | str) -> str:
+    """Return a number in digits, which Python refuses to do for more than some thousand."""
+    large = isinstance(value, int) and abs(value) >= 10**LONGEST
+    return f"of more than {LONGEST} digits" if large else shown(value)
 
 
 def _shown(value: Any) -> str:
@@ -166,5 +230,7 @@ def _shown(value: Any) -> str:
     if value is None or value in ("", [], {}):
         return "nothing"
     kinds = {bool: "true or false", list: "a list", dict: "keys with values"}
-    kinds |= {int: f"the number {value}", float: f"the number {value}", str: f"the text {value}"}
+    if isinstance(value, str | int | float):
+        number = f"the number {_number(value)}"
+        kinds |= {int: number, float: number, str: f"the text {shown(value)}"}
     return next((said for kind, said in kinds.items() if isinstance(value, kind)), "something else")

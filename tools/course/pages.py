@@ -185,7 +185,7 @@ def _shown(course: Course, week: Week) -> str:
 
 
 def _links(course: Course) -> str:
-    lines = [f"- [{plain(words)}]({address})" for words, address in course.more.items()]
+    lines = [f"- [{plain(words)}](<{address}>)" for words, address in course.more.items()]
     return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
@@ -207,4 +207,4 @@ def plain(text: str) -> str:
     >>> print(plain("Bias | *and* {variance}"))
     Bias \| \*and\* \{variance\}
     """
-    return re.sub(r"([\\`*_{}\[\]<>$|#~^])", r"\\\1", " ".join(text.split()))
+    return re.sub(r"([\\`*_{}\[\]<>$|#~^&])", r"\\\1", " ".join(text.split()))

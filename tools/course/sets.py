@@ -15,6 +15,7 @@ from typing import Any
 import nbformat
 
 from grading.words import WORDS
+from tools.course.pages import plain
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.course.tasks import Task
@@ -147,6 +148,7 @@ def shared(points: float, task: Task) -> list[float]:
 def _head(course: Course, week: Week, known: dict[str, Task], key: bool) -> str:
     """Return the words at the top of a notebook."""
     assert week.due is not None
+    title = plain(course.title)
     total = sum(points for _, points in week.exercises)
     parts = [(points, known[e.label]) for e, points in week.exercises]
     by_check = sum(shared(points, task)[0] for points, task in parts if task.stub)
@@ -155,12 +157,12 @@ def _head(course: Course, week: Week, known: dict[str, Task], key: bool) -> str:
         counts.append(f"{_points(total - by_check)} for answers in words, graded by hand")
     if key:
         return (
-            f"# Answer key, week {week.number}\n\n**{course.title}**, {course.term}. "
+            f"# Answer key, week {week.number}\n\n**{title}**, {plain(course.term)}. "
             f"Not for students. {'; '.join(counts)}.\n\n{LICENCE}"
         )
-    topic = f": {week.topic}" if week.topic else ""
+    topic = f": {plain(week.topic)}" if week.topic else ""
     return (
-        f"# Problem set, week {week.number}\n\n**{course.title}**{topic}. "
+        f"# Problem set, week {week.number}\n\n**{title}**{topic}. "
         f"Due **{day(week.due)}**. {_points(total)}: {'; '.join(counts)}.\n\n"
         "Write your name into the next cell: it says whose work this is. Write code in place of "
         "`...`; the check below it says what is still wrong. Write words where it says *Your "

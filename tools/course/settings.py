@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.course.marked import Marked, NotYaml, Place, meant
+from tools.course.marked import Marked, NotYaml, Place, meant, shown
 from tools.course.source import Chapter, Exercise
 
 SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
@@ -107,9 +107,11 @@ def load(path: Path, chapters: Sequence[Chapter], today: datetime.date | None = 
     Raises:
         CourseError: there is no such file, or it has mistakes.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise CourseError(f"{path}: there is no such file: {ADVICE}")
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (FileNotFoundError, IsADirectoryError):
+    except FileNotFoundError:
         raise CourseError(f"{path}: there is no such file: {ADVICE}") from None
     except UnicodeDecodeError:
         raise CourseError(f"{path}: the file is not text in UTF-8: save it as UTF-8") from None
@@ -244,7 +246,7 @@ class _Reader:
                 labels = [e.label for e in near]
                 every = meant(label, self.exercises) if meant(label, labels)[0] == "e" else ""
                 hint = every if every.startswith("did") else meant(label, labels)
-                self.mistakes.append((line, f"unknown exercise {label}: {hint}"))
+                self.mistakes.append((line, f"unknown exercise {shown(label)}: {hint}"))
             elif label in before:
                 message = f"{label} is assigned in line {before[label]} already: remove one"
                 self.mistakes.append((line, message))
@@ -300,7 +302,7 @@ class _Reader:
         """Return whether a name is known; note it if not."""
         if name in known:
             return True
-        self.mistake(place, f"unknown {kind} {name}: {meant(name, known)}")
+        self.mistake(place, f"unknown {kind} {shown(name)}: {meant(name, known)}")
         return False
 
     def date(self, place: Place) -> datetime.date | None:
@@ -311,5 +313,5 @@ class _Reader:
         try:
             return datetime.date.fromisoformat(text)
         except ValueError as error:
-            self.mistake(place, f"{place[-1]}: {text} is no day ({error}): correct it")
+            self.mistake(place, f"{place[-1]}: {shown(text)} is no day ({error}): correct it")
             return None

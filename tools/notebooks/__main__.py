@@ -4,8 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from gsutils.text import command, say
 from tools.notebooks import ROOT, differing, make
-from tools.notebooks.syntax import SourceError
 
 
 def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
@@ -16,18 +16,18 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> int:
     try:
         if check:
             for path in (found := differing(root)):
-                print(f"{path.relative_to(root)} differs from its source", file=sys.stderr)
+                say(f"{path.relative_to(root)} differs from its source", error=True)
             if found:
-                print("Run `make notebooks` and commit the result.", file=sys.stderr)
+                say("Run `make notebooks` and commit the result.", error=True)
             return 1 if found else 0
         for path, text in make(root).items():
             path.write_text(text, encoding="utf-8")
-            print(path.relative_to(root))
-    except SourceError as error:
-        print(error, file=sys.stderr)
+            say(path.relative_to(root))
+    except (OSError, ValueError) as error:
+        say(error, error=True)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))

@@ -4,6 +4,7 @@ import os
 import sys
 from pathlib import Path
 
+from gsutils.text import command, say
 from tools.pdf import front, press
 from tools.pdf.chapters import parts, read
 
@@ -37,12 +38,12 @@ def main() -> int:
             page = press.typeset(browser, document)
             pdf, titles = press.press(page), press.headings(page)
     except (press.PressError, FileNotFoundError, ValueError) as error:
-        print(f"The PDF was NOT made: {error}", file=sys.stderr)
+        say(f"The PDF was NOT made: {error}", error=True)
         return 1
     PDF.write_bytes(press.finish(pdf, front.edition(ROOT), titles))
-    print(f"The PDF, {PDF.stat().st_size / 1e6:.1f} MB: {os.path.relpath(PDF)}")
+    say(f"The PDF, {PDF.stat().st_size / 1e6:.1f} MB: {os.path.relpath(PDF)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command(main))
