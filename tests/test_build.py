@@ -8,12 +8,13 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import nbformat
 import pytest
 import yaml
 from conftest import ROOT
 from PIL import Image
 
-from tools import gsbook
+from tools import ahead, gsbook
 from tools.book import INPUT_FOLDERS, INPUTS
 
 CHAPTER = """---
@@ -328,3 +329,23 @@ def test_every_extension_of_ours_is_an_input_of_the_build():
     assert ours
     for path in (name.replace(".", "/") for name in ours):
         assert f"{path}.py" in INPUTS or path in INPUT_FOLDERS, path
+
+
+@pytest.mark.parametrize(("patterns", "count"), [([], 2), (["problem-sets/*"], 0)])
+def test_what_is_not_to_be_executed_is_not_executed_ahead(patterns, count, tmp_path, monkeypatch):
+    ran = []
+    made = [(name, str(tmp_path / f"problem-sets/{name}.ipynb"), nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(f"{name} = 1")])) for name in "ab"]  # fmt: skip
+    monkeypatch.setattr(ahead, "notebooks", lambda app, names: made)
+    monkeypatch.setattr(ahead, "single_nb_execution", lambda book, **_: ran.append(book))
+    settings = SimpleNamespace(
+        execution_mode="cache",
+        execution_cache_path=str(tmp_path / "cache"),
+        execution_excludepatterns=patterns,
+        execution_timeout=1,
+        execution_allow_errors=False,
+    )
+    app = SimpleNamespace(outdir=str(tmp_path / "html"), config=SimpleNamespace(gsbook_ahead=[]))
+    monkeypatch.setattr(ahead, "as_completed", lambda jobs: [])
+    ahead.execute(app, SimpleNamespace(mystnb_config=settings), ["a", "b"])
+    assert len(ran) == count

@@ -78,6 +78,11 @@ class _Fragment(Chapter):
         super().__init__(chapter.source, chapter.site, chapter.md, chapter.facts, chapter.macros)
         self.given = chapter.labels.get(label, "")
 
+    def display(self, latex: str, numbered: bool, line: int) -> str:
+        """See `Page.display`; no tag where Sphinx splits a formula, on the course's site."""
+        shown = super().display(latex, numbered, line)
+        return re.sub(r"\\tag\{(.*?)\}", r"\\qquad\\text{(\1)}", shown) if r"\\" in shown else shown
+
     def number(self, kind: str, key: str, line: int) -> str:
         if kind != "displaymath":
             return self.given
