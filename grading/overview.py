@@ -11,7 +11,7 @@ from html import escape
 from unicodedata import normalize
 
 from grading import pages
-from grading.records import STATUSES, Mark, Report
+from grading.records import Mark, Report
 from grading.roster import Student
 from grading.tables import shown
 
@@ -194,7 +194,7 @@ def _row(stem: str, report: Report, kinds: list[str], late: bool, noted: bool) -
         if not (mark := marks.get(key)):
             cells.append("<td></td>")
             continue
-        kind, known = pages.BY_STATUS.get(mark.status, "other"), STATUSES[mark.status]
+        kind, known = pages.status(mark)
         text = f"{shown(mark.score)}" if mark.status in ("passed", "marked") else known
         if mark.checked is not None:
             text = f"{shown(mark.score)}*"

@@ -66,7 +66,15 @@ footer {{ margin-top: 2rem; overflow-wrap: anywhere }}
 {script}</body>
 </html>
 """
-BY_STATUS = {"passed": "passed", "marked": "passed", "unmarked": "wait"}
+
+
+def status(mark: Mark) -> tuple[str, str]:
+    """Return the class and the words for what became of an exercise."""
+    if mark.status == "unmarked":
+        return "wait", STATUSES[mark.status]
+    by_teacher = mark.status == "marked" or mark.checked is not None
+    good = mark.score > 0 if by_teacher else mark.status == "passed"
+    return "passed" if good else "other", STATUSES["marked" if by_teacher else mark.status]
 
 
 def page(
@@ -123,16 +131,16 @@ def _exercise(mark: Mark, report: Report) -> str:
     if mark.checked is not None:
         comment += f'<p class="quiet">The check gave {shown(mark.checked)}.</p>'
     message = f"<p>{escape(mark.message)}</p>" if mark.message and mark.message != "Right." else ""
-    answer = ""
+    answer, (kind, said) = "", status(mark)
     if mark.code:
-        kind, words = ("answer", ' class="words"') if mark.by_hand else ("code", "")
+        what, words = ("answer", ' class="words"') if mark.by_hand else ("code", "")
         answer = f"<pre{words}>{escape(mark.code)}</pre>"
-        answer = f"<details><summary>your {kind}</summary>{answer}</details>"
+        answer = f"<details><summary>your {what}</summary>{answer}</details>"
     score = "–" if mark.status == "unmarked" else shown(mark.score)
     rubric = _rubric(mark, closed=True) if mark.by_hand and mark.status != "missing" else ""
     return (
         f"<article><header><h2>{escape(f'{mark.number} {mark.title}'.strip())}</h2>"
-        f'<span class="{BY_STATUS.get(mark.status, "other")}">{STATUSES[mark.status]}</span>'
+        f'<span class="{kind}">{said}</span>'
         f'<span class="number">{score} of {shown(mark.points)}</span></header>'
         f"{message}{comment}{_way(mark, report)}{answer}{rubric}</article>"
     )
@@ -189,13 +197,13 @@ def marking(
                 f'<pre class="words">{escape(key[item])}</pre></details>'
             )
         for stem, report, mark in sorted(found, key=lambda one: _name(one[1]).casefold()):
-            status = BY_STATUS.get(mark.status, "other")
+            kind, said = status(mark)
             text = f'<pre class="words">{escape(mark.code)}</pre>' if mark.code else ""
             comment = f'<p class="comment">{escape(mark.comment)}</p>' if mark.comment else ""
             worth = f" {shown(mark.score)}" if mark.status == "marked" else ""
             parts.append(
                 f'<p><a href="{escape(stem)}.html">{escape(_name(report))}</a> '
-                f'<span class="{status}">{STATUSES[mark.status]}{worth}</span> '
+                f'<span class="{kind}">{said}{worth}</span> '
                 f'<span class="quiet">{escape(mark.message)}</span></p>{text}{comment}'
             )
         parts.append("</article>")

@@ -152,7 +152,7 @@ def _works(
             kept = one if better else other[1]
             notes.append(
                 f"{student.name} has {other[1].notebook} and {one.notebook}: {kept.notebook} "
-                "counts, which has more points; take the other away if that is wrong"
+                "counts, for its points or as the first; take the other away if that is wrong"
             )
         if better:
             works[student.key] = stem, one
