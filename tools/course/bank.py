@@ -41,9 +41,9 @@ def pages(root: Path) -> dict[str, str]:
 
 def page(data: dict[str, Any], chapter: str) -> str:
     """Return the page of a file; `chapter` is the source of its chapter."""
-    number, title = int(data["chapter"][:2]), source.chapter(data["chapter"], chapter).title
+    title = source.chapter(data["chapter"], chapter).title
     bets = {d.argument: d.body for _, _, d in source._directives(chapter) if d.name == "bet"}
-    parts = [f"# Questions on {number} {title}", f"For {{doc}}`/book/{data['chapter']}`."]
+    parts = [f"# Questions on “{title}”", f"For {{doc}}`/book/{data['chapter']}`."]
     parts.append("## Reading questions")
     for at, asked in enumerate(data["reading"], 1):
         if name := asked.get("bet"):

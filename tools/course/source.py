@@ -140,10 +140,9 @@ def opened(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return the code of a page's cells, as one program; magics and shell commands are left out."""
+    """Return the code of a page's cells, as one program; magics and shell commands do nothing."""
     cells = [d.body for _, _, d in _directives(text) if d.name == "code-cell"]
-    lines = "\n".join(cells).splitlines()
-    return "\n".join(line for line in lines if not line.lstrip().startswith(("%", "!")))
+    return re.sub(r"^( *)[%!].*", r"\1pass", "\n".join(cells), flags=re.MULTILINE)
 
 
 def answers(text: str) -> dict[str, str]:

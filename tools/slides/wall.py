@@ -23,7 +23,7 @@ LETTERS = 24  # pixels of the stage that a label's letters need
 DRAWN = STYLE["font.size"] * STYLE["savefig.dpi"] / 72  # pixels of a figure's file
 SCALE = LETTERS / DRAWN  # the least that a figure may be shown at
 # Pixels for a picture on the stage: below a title of one line, or beside the title and the text.
-BELOW, BESIDE = (1244, 664), (896, 704)
+BELOW, BESIDE = (1232, 664), (896, 704)
 MARGIN = 10  # pixels that stay white around a piece
 GAP = 5  # pixels of white between two panels, at least
 MOST = 4  # panels in a row or a column
