@@ -17,6 +17,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 T = TypeVar("T")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # what a terminal would obey
 INTERRUPTED = 130  # what a shell expects of a program stopped by Ctrl-C
 
 
@@ -71,7 +72,7 @@ def say(*lines: object, error: bool = False) -> None:
         return
     _replace_what_it_lacks(stream)
     try:
-        print(*lines, sep="\n", file=stream, flush=True)
+        print(*(CONTROL.sub("?", str(line)) for line in lines), sep="\n", file=stream, flush=True)
     except BrokenPipeError:
         _let_go(stream)
 

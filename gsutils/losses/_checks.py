@@ -1,12 +1,13 @@
 """What labels, weights and coefficients may be: see :mod:`gsutils.losses`."""
 
 from collections.abc import Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
 
 PerClass = float | Tensor | Sequence[float]
-UNSIGNED = (torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64)
+UNSIGNED = {torch.bool, torch.uint8, torch.uint16, torch.uint32, torch.uint64}
 FROM_BITS = "2.0 * y - 1"
 FAR = float("inf")
 
@@ -21,17 +22,23 @@ def check_labels(logits: Tensor, y: Tensor, values: bool = True) -> None:
     """
     if torch.compiler.is_compiling():
         return
-    if y.shape not in (logits.shape, logits.shape[-1:]):
+    if y.shape != logits.shape and y.shape != logits.shape[-1:]:
         raise ValueError(misshapen(logits, y))
     if not values:
         return
     if y.dtype in UNSIGNED:  # their -1 is another number
         raise ValueError(f"labels must be -1 or +1, got {y.dtype}; for labels 0/1 use {FROM_BITS}")
-    right = (y == 1) | (y == -1)
-    if not bool(right.all()):
-        wrong = sorted(set(y[~right].flatten().tolist()), key=str)[:3]
+    if not torch.equal(y.abs(), _one(y.dtype, y.device).expand(y.shape)):  # NaN equals nothing
+        wrong = sorted(set(y[y.abs() != 1].flatten().tolist()), key=str)[:3]
         remedy = "2 * y - 1" if y.is_floating_point() else FROM_BITS
         raise ValueError(f"labels must be -1 or +1, got {wrong}; for labels 0/1 use {remedy}")
+
+
+@cache
+def _one(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the number 1; made once, since labels are looked at in every step."""
+    with torch.inference_mode(False):
+        return torch.ones((), dtype=dtype, device=device)
 
 
 def misshapen(logits: Tensor, y: Tensor) -> str:
@@ -70,6 +77,8 @@ def check_classes(y: Tensor, classes: int) -> None:
 
 def check_lam(lam: PerClass, name: str = "lam", least: float = 0.0) -> None:
     """Raise a ValueError unless ``lam``, a number or several, is finite and >= ``least``."""
+    if type(lam) is float and -FAR < lam < FAR and lam >= least:  # as in most steps
+        return
     if isinstance(lam, Tensor):
         if torch.compiler.is_compiling():
             return
