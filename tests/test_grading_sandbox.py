@@ -266,7 +266,11 @@ def test_the_answer_cannot_change_what_the_check_compares_with(mark):
 
 
 def test_a_check_may_hand_over_functions_and_streams(submit):
-    colours = "return np.where(rng.random(y.shape) < flip, -y, y)"
+    colours = """colour = y.copy()
+for label in (-1, 1):
+    of = np.flatnonzero(y == label)
+    colour[rng.permutation(of)[: round(flip * len(of))]] = -label
+return colour"""
     graded = grade(
         submit(
             IMPORTS,

@@ -40,7 +40,7 @@ from gsutils.checks.own_network import (
     lead_for_lam,
     rescued_head,
 )
-from gsutils.checks.perturbation import lambert_alpha, lemma1_flip, starvation_sign
+from gsutils.checks.perturbation import lemma1_flip, starvation_sign, strength_behind
 from gsutils.checks.verdict import CHECKS, Verdict
 
 __all__ = [
@@ -67,7 +67,6 @@ __all__ = [
     "irm_colour_penalty",
     "lam_for_lead",
     "lam_for_margin",
-    "lambert_alpha",
     "lead_for_lam",
     "lemma1_flip",
     "linear_margin",
@@ -83,6 +82,7 @@ __all__ = [
     "sd_objective",
     "share_memorised",
     "starvation_sign",
+    "strength_behind",
     "train_to_lead",
     "two_layer_gram",
     "weighted_threshold",

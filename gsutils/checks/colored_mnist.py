@@ -33,7 +33,7 @@ def bayes_accuracy(answer: Callable[..., Any]) -> str | None:
 
 @exercise(chapter=7, title="spurious colours, f(y, flip, rng)")
 def colour_the_labels(answer: Callable[..., Any]) -> str | None:
-    y = np.where(np.arange(20_000) % 4 == 0, 1.0, -1.0)
+    y = np.where(np.arange(20_001) % 4 == 0, 1.0, -1.0)
     colour = array(answer(y.copy(), 0.2, stream(2, "check")), y.shape)
     if not np.isin(colour, (-1, 1)).all():
         return f"Colours must be −1 or +1, got values such as {np.unique(colour)[:3]}."
@@ -45,6 +45,14 @@ def colour_the_labels(answer: Callable[..., Any]) -> str | None:
     by_class = [float((colour == y)[y == label].mean()) for label in (-1, 1)]
     if max(abs(share - 0.8) for share in by_class) > 0.03:
         return "The flips must not depend on the class: both classes should be flipped alike."
+    for label in (-1, 1):
+        of = y == label
+        turned, due = int((colour[of] != label).sum()), round(0.2 * of.sum())
+        if turned != due:
+            return (
+                f"Of {of.sum():,} labels {label:+}, {turned:,} are flipped, not {due:,}: "
+                "a draw for each example is right on average only."
+            )
     again = array(answer(y.copy(), 0.2, stream(2, "check")), y.shape)
     if not np.array_equal(colour, again):
         return "The same stream must give the same colours: draw from rng, not from elsewhere."

@@ -5,36 +5,33 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import logit
 
 from gsutils import perturbation
 from gsutils.checks.verdict import exercise, number
 
 
-@exercise(chapter=4, title="the uncoupled fixed point of Eq. 10, f(s2, lam)")
-def lambert_alpha(answer: Callable[..., Any]) -> str | None:
-    for s2, lam in ((4.0, 1.0), (0.3, 2.0), (1e8, 1e-6)):
-        got = answer(s2, lam)
-        if np.iscomplexobj(got):
-            if np.any(np.imag(got)):
-                return "A truly complex number: W has many branches, take the principal one."
-            return "A complex number: its imaginary part is zero, so return the real part."
-        alpha = number(got)
-        truth = float(perturbation.permutation(np.array([s2]), lam)[0][0])
-        c = (s2 + lam) / lam
-        if np.isclose(alpha, truth, rtol=1e-9, atol=0):
+@exercise(chapter=4, title="the squared strength behind an uncoupled dose of Eq. 10, f(alpha, lam)")
+def strength_behind(answer: Callable[..., Any]) -> str | None:
+    for alpha, lam in ((0.5, 0.25), (0.03, 2.0), (1e-12, 1e-6)):
+        got = number(answer(alpha, lam))
+        c = -np.log(alpha) / alpha  # (s² + λ)/λ
+        truth = lam * (c - 1)
+        if np.isclose(got, truth, rtol=1e-9, atol=0):
             continue
-        if not np.isfinite(alpha):
-            return f"At s2 = {s2:g} and λ = {lam:g} it is not finite: avoid large exponentials."
-        if np.isclose(alpha, c * truth):
-            return "That is c·α, not α."
-        if np.isclose(alpha, s2 / lam * truth):
-            return "That is the response z, not α."
-        if np.isclose(np.log(max(alpha, 1e-300)), -s2 / lam * alpha):
-            return "You solved −log α = (s²/λ)·α: the Taylor step adds an identity to K."
-        if np.isclose(alpha, expit(-s2 / lam * alpha)):
-            return "That is the fixed point of Eq. 9; here the flow is Eq. 10."
-        return f"For s2 = {s2:g} and λ = {lam:g}, −log α and c·α are not equal there."
+        for slip, message in (
+            (c, "That is (s² + λ)/λ, not s²."),
+            (c - 1, "That is s²/λ: what is λ for?"),
+            (lam * c, "You left out the identity that the Taylor step adds to K."),
+            (np.sqrt(truth), "That is s, not s²."),
+            (lam * logit(1 - alpha) / alpha, "That is right for Eq. 9; here the flow is Eq. 10."),
+        ):
+            if np.isclose(got, slip, rtol=1e-9, atol=0):
+                return message
+        if not np.isfinite(got) or got < 0:
+            return f"For a dose of {alpha:g} and λ = {lam:g}, {got:g} is no squared strength."
+        found = float(perturbation.permutation(np.array([got]), lam)[0][0])
+        return f"With s² = {got:.4g} and λ = {lam:g} the dose is {found:.4g}, not {alpha:g}."
     return None
 
 

@@ -100,11 +100,20 @@ def wrong_sign(p, lam):
 
 
 def in_place(y, flip, rng):
-    y[rng.random(len(y)) < flip] *= -1
+    for label, of in [(label, np.flatnonzero(y == label)) for label in (1, -1)]:
+        y[rng.permutation(of)[: round(flip * len(of))]] = -label
     return y
 
 
 def colours(y, flip, rng):
+    colour = y.copy()
+    for label in (-1, 1):
+        of = np.flatnonzero(y == label)
+        colour[rng.choice(of, round(flip * len(of)), replace=False)] *= -1
+    return colour
+
+
+def by_chance(y, flip, rng):
     return np.where(rng.random(len(y)) < flip, -y, y)
 
 
@@ -121,7 +130,6 @@ RIGHT = {
     "colour-the-labels": [
         colours,
         in_place,
-        lambda y, flip, rng: y * rng.choice([-1, 1], len(y), p=[flip, 1 - flip]),
     ],
     "irm-colour-penalty": [
         lambda a, p: (a * (expit(a) - p)) ** 2,
@@ -143,6 +151,7 @@ WRONG = {
         (lambda y, flip, rng: y, "agrees with 100 %"),
         (lambda y, flip, rng: (colours(y, flip, rng) + 1) / 2, "must be −1 or +1"),
         (one_class_only, "must not depend on the class"),
+        (by_chance, "on average only"),
         (lambda y, flip, rng: colours(y, flip, np.random.default_rng()), "draw from rng, not"),
         (lambda y, flip, rng: colours(y, flip, np.random.default_rng(0)), "Another stream"),
     ],
@@ -168,7 +177,7 @@ WRONG = {
 
 GIVEAWAYS = {
     "bayes-accuracy": ["max", "1 -", "1 −"],
-    "colour-the-labels": ["np.where", "random(", "choice"],
+    "colour-the-labels": ["np.where", "permutation", "choice"],
     "irm-colour-penalty": ["expit", "sigmoid", "σ"],
     "sd-logit": ["brentq", "bisect", "root", "newton"],
 }

@@ -1,10 +1,8 @@
 """Chapter 4."""
 
-import warnings
-
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit, lambertw
+from scipy.special import logit
 
 from gsutils import dual, perturbation
 from gsutils.seeding import stream
@@ -71,29 +69,15 @@ ALLOWED = [
 ]
 
 
-def lambert(s2, lam):
-    c = (s2 + lam) / lam
-    return lambertw(c).real / c
+def strength(alpha, lam):
+    return lam * (-np.log(alpha) / alpha - 1)
 
 
-def bisected(s2, lam):
-    c = (s2 + lam) / lam
-    return brentq(lambda a: np.log(a) + c * a, 1e-300, 1, xtol=1e-300, rtol=1e-14)
-
-
-def without_identity(s2, lam):
-    return lambertw(s2 / lam).real / (s2 / lam)
-
-
-def exact(s2, lam):
-    return brentq(lambda a: a - expit(-s2 / lam * a), 0, 1, xtol=1e-300, rtol=1e-14)
-
-
-def exponential(s2, lam):
-    c = (s2 + lam) / lam
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return lambert(s2, lam) * (1 if np.isfinite(np.exp(c)) else np.nan)
+def by_search(alpha, lam):
+    found = brentq(
+        lambda x: np.log(perturbation.permutation(np.exp([x]), lam)[0][0] / alpha), -40, 40
+    )
+    return np.exp(found)
 
 
 def sign(delta, s2, lam, size=abs, step=0.01):
@@ -132,21 +116,20 @@ def response_zero(s2, lam):
 
 
 RIGHT = {
-    "lambert-alpha": [lambert, bisected],
+    "strength-behind": [strength, by_search],
     "starvation-sign": [sign, by_formula],
     "lemma1-flip": [flip, lambda s2, lam: round(flip(s2, lam), 3)],
 }
 
 WRONG = {
-    "lambert-alpha": [
-        (lambda s2, lam: lambertw(1 + s2 / lam) / (1 + s2 / lam), "imaginary part is zero"),
-        (lambda s2, lam: lambertw(1 + s2 / lam, -1) / (1 + s2 / lam), "principal one"),
-        (lambda s2, lam: lambertw(1 + s2 / lam).real, "c·α"),
-        (lambda s2, lam: s2 / lam * lambert(s2, lam), "the response z"),
-        (without_identity, "adds an identity"),
-        (exact, "fixed point of Eq. 9"),
-        (exponential, "not finite"),
-        (lambda s2, lam: 0.3, "are not equal there"),
+    "strength-behind": [
+        (lambda alpha, lam: -np.log(alpha) / alpha, "(s² + λ)/λ, not s²"),
+        (lambda alpha, lam: -np.log(alpha) / alpha - 1, "what is λ for"),
+        (lambda alpha, lam: -lam * np.log(alpha) / alpha, "left out the identity"),
+        (lambda alpha, lam: strength(alpha, lam) ** 0.5, "That is s, not"),
+        (lambda alpha, lam: lam * logit(1 - alpha) / alpha, "right for Eq. 9"),
+        (lambda alpha, lam: -strength(alpha, lam), "is no squared strength"),
+        (lambda alpha, lam: lam / alpha, "not 0.5"),
     ],
     "starvation-sign": [
         (lambda d, s2, lam: -0.4, "the sign alone"),
@@ -168,7 +151,7 @@ WRONG = {
 }
 
 GIVEAWAYS = {
-    "lambert-alpha": ["lambertw", "wrightomega", "W(c)/c", "W(c) / c"],
+    "strength-behind": ["np.log", "log(alpha", "log α"],
     "starvation-sign": ["np.sign", "1.01", "fixed_point", "response_at"],
     "lemma1-flip": ["brentq", "np.diff", "linspace"],
 }
