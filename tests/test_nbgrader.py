@@ -67,7 +67,11 @@ def test_the_grader_knows_code_and_words_of_a_problem_set_and_its_course(tmp_pat
     paths = [tmp_path / "key.ipynb", tmp_path / "given.ipynb"]
     key, empty = (grade(path, paths[1], engine=Trust()) for path in paths)
     found = [(m.number, m.exercise, m.status, m.points) for m in key.marks]
-    assert found == [("1", "ex-half", "unmarked", 1), ("2", "linear-margin", "passed", 2)]
+    assert found == [
+        ("1", "ex-half", "unmarked", 0.5),
+        ("1", "ex-half/2", "unmarked", 0.5),
+        ("2", "linear-margin", "passed", 2),
+    ]
     assert {m.status for m in empty.marks} == {"unsolved"}
     assert (key.about["title"], key.about["due"]) == ("Shortcuts, week 1", "2027-02-08")
 
