@@ -84,7 +84,7 @@ test: book
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(TWO) \
 	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
 	$(BIN)/python -m tools.colab --report
-	$(TWO) gsutils tools tests $(addprefix --ignore=,$(ALONE) $(FORKS))
+	$(TWO) gsutils grading tools tests $(addprefix --ignore=,$(ALONE) $(FORKS))
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(FORKS)
 	$(BIN)/python -m pytest $(ALONE)
 

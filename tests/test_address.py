@@ -63,6 +63,10 @@ def test_the_address_is_that_of_the_remote(tree, remote, expected):
     git(tree, "remote", "add", "origin", remote)
     assert address.address(tree) == expected
     assert "secret" not in str(address.addresses(tree))
+    git(tree, "remote", "remove", "origin")  # as in a course's copy, whose settings name it
+    settings = f"repository: {{ url: '{expected}' }}\n"
+    (tree / "_config.yml").write_text(settings, encoding="utf-8")
+    assert address.address(tree) == expected
 
 
 def test_a_relative_remote_is_relative_to_the_checkout(tree):

@@ -148,21 +148,30 @@ def settings(root: Path) -> dict[str, Any]:
     return found
 
 
+def is_plain(text: str) -> bool:
+    """Whether a text is an address of a repository as `_config.yml` may name it, and nothing else.
+
+    >>> [is_plain(f"https://{name}") for name in ("github.com/a/b", "a.org/b/c/d", "github.com/a")]
+    [True, True, False]
+    """
+    if text.startswith(GITHUB):
+        return bool(re.fullmatch(rf"{GITHUB}{_NAMES}", text)) and not text.endswith(".git")
+    web = r"https://[\w-]+(\.[\w-]+)+(:\d+)?(/[\w.~-]+){2,}(?<!\.git)"
+    return text.startswith("file:///") or bool(re.fullmatch(web, text, re.ASCII))
+
+
 def configured(root: Path) -> str:
     """The address that `_config.yml` names, "" where it names none.
 
     Raises:
-        ValueError: it is not that of a repository on the web.
+        ValueError: it is not that of a repository.
     """
     repository = settings(root).get("repository") or {}
     found = repository.get("url") if isinstance(repository, dict) else repository
     if found is None or found == "":
         return ""
     text = found if isinstance(found, str) else ""
-    if text.startswith(GITHUB):
-        if re.fullmatch(rf"{GITHUB}{_NAMES}", text) and not text.endswith(".git"):
-            return text
-    elif re.fullmatch(r"https://[\w-]+(\.[\w-]+)+(:\d+)?(/[\w.~-]+){2,}(?<!\.git)", text, re.ASCII):
+    if is_plain(text):
         return text
     meant = _FORMS.fullmatch(text.strip())
     write = f"write {GITHUB}{meant[1]}/{meant[2]}" if meant else f"got {found!a:.200}"

@@ -216,7 +216,8 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
     """
     config = yaml.safe_load((edition / "_config.yml").read_text(encoding="utf-8"))
     config["title"] = f"{course.title}, {course.term}"
-    config["repository"]["url"] = address.address(book.ROOT)  # the copy has no remote
+    own = address.address(book.ROOT)  # the copy has no remote
+    config["repository"]["url"] = own if address.is_plain(own) else ""
     config["html"] |= {"extra_footer": footer}
     if repository:
         where = {"url": repository, "branch": course.branch, "path_to_book": "_sources"}
