@@ -61,17 +61,19 @@ def tree(tmp_path, monkeypatch):
 )
 def test_the_address_is_that_of_the_remote(tree, remote, expected):
     git(tree, "remote", "add", "origin", remote)
-    assert address.address(tree) == expected
+    assert address.address(tree, local=True) == expected
     assert "secret" not in str(address.addresses(tree))
+    web = PUBLISHED if expected.startswith("file:") else expected  # no page leads to a folder
+    assert address.address(tree) == web
     git(tree, "remote", "remove", "origin")  # as in a course's copy, whose settings name it
-    settings = f"repository: {{ url: '{expected}' }}\n"
+    settings = f"repository: {{ url: '{web}' }}\n"
     (tree / "_config.yml").write_text(settings, encoding="utf-8")
-    assert address.address(tree) == expected
+    assert address.address(tree) == web
 
 
 def test_a_relative_remote_is_relative_to_the_checkout(tree):
     git(tree, "remote", "add", "origin", "../book.git")
-    assert address.address(tree) == (tree.parent / "book.git").as_uri()
+    assert address.address(tree, local=True) == (tree.parent / "book.git").as_uri()
 
 
 def test_of_several_remotes_origin_counts_and_the_settings_override_it(tree):

@@ -157,7 +157,7 @@ def is_plain(text: str) -> bool:
     if text.startswith(GITHUB):
         return bool(re.fullmatch(rf"{GITHUB}{_NAMES}", text)) and not text.endswith(".git")
     web = r"https://[\w-]+(\.[\w-]+)+(:\d+)?(/[\w.~-]+){2,}(?<!\.git)"
-    return text.startswith("file:///") or bool(re.fullmatch(web, text, re.ASCII))
+    return bool(re.fullmatch(web, text, re.ASCII))
 
 
 def configured(root: Path) -> str:
@@ -181,8 +181,12 @@ def configured(root: Path) -> str:
     )
 
 
-def address(root: Path) -> str:
+def address(root: Path, local: bool = False) -> str:
     """The address of the repository of the checkout in `root`.
+
+    Args:
+        root: the checkout.
+        local: whether a remote may be a folder, to which no page can lead its readers.
 
     Raises:
         ValueError: `_config.yml` names one that is not that of a repository on the web.
@@ -192,7 +196,8 @@ def address(root: Path) -> str:
     if is_checkout(root):
         remotes = git(root, "remote").split()
         for remote in sorted(remotes, key=lambda name: name != "origin"):
-            if found := online(git(root, "remote", "get-url", remote), root):
+            found = online(git(root, "remote", "get-url", remote), root)
+            if found and (local or not found.startswith("file:")):
                 return found
     workspace = os.environ.get("GITHUB_WORKSPACE", "")
     if (name := os.environ.get("GITHUB_REPOSITORY")) and Path(workspace) == root.resolve():
@@ -214,14 +219,14 @@ def ref(root: Path) -> str:
     return f"v{version(root)}"
 
 
-def addresses(root: Path) -> Addresses:
-    """The addresses of the checkout in `root`, as its repository has them.
+def addresses(root: Path, local: bool = False) -> Addresses:
+    """The addresses of the checkout in `root`, as its repository has them; `local` as in `address`.
 
     Raises:
         ValueError: see `address`.
     """
     pages = (settings(root).get("html") or {}).get("baseurl") or ""
-    return Addresses.of(address(root), ref(root), pages)
+    return Addresses.of(address(root, local), ref(root), pages)
 
 
 def committed(root: Path) -> Addresses:

@@ -37,7 +37,7 @@ def branch(root: Path) -> str:
 
 def notebooks(root: Path) -> dict[str, str]:
     """The committed notebooks with the addresses of this checkout, by their paths."""
-    old, new = address.committed(root), address.addresses(root)
+    old, new = address.committed(root), address.addresses(root, local=True)
     return {
         path.relative_to(root).as_posix(): old.replaced(path.read_text(encoding="utf-8"), new)
         for path in sorted((root / "book").glob("*.ipynb"))
@@ -50,7 +50,7 @@ def publish(root: Path, remote: str = "origin") -> str:
     Raises:
         RuntimeError: git fails; the message is what it says.
     """
-    online, name = address.addresses(root), branch(root)
+    online, name = address.addresses(root, local=True), branch(root)
     commit = _git(root, "rev-parse", "HEAD")
     files = notebooks(root)
     files["README.md"] = README.format(
