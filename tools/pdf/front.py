@@ -190,7 +190,10 @@ def mathematics(pages: Iterable[Path]) -> str:
 
 
 def document(edition: Edition, parts: list[Part], chapters: dict[str, Chapter], html: Path) -> str:
-    """The whole book as one page for print; `html` is the built site with its fonts and logo."""
+    """The whole book as one page for print; `html` is the built site with its logo.
+
+    Its typeface is the system's: beside one from a file Chromium's tags lose most formulas.
+    """
     body = [title_page(edition, html / "_static" / "logo.svg")]
     body += [imprint(edition, sum(c.folded for c in chapters.values())), contents(parts, chapters)]
     for place, part in enumerate(parts):
@@ -205,7 +208,6 @@ def document(edition: Edition, parts: list[Part], chapters: dict[str, Chapter], 
 <meta charset="utf-8">
 <title>{escape(edition.citation["title"])}</title>
 <link rel="stylesheet" href="{static}/pygments.css">
-<link rel="stylesheet" href="{static}/fonts/fonts.css">
 <link rel="stylesheet" href="{(here / "page.css").as_uri()}">
 <link rel="stylesheet" href="{(here / "print.css").as_uri()}">
 <style>{running_heads(chapters.values())}</style>
