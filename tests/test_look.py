@@ -181,7 +181,7 @@ def test_every_letter_of_the_prose_is_the_books_own(new_page):
     letters = sorted({c for c in text if c.isalpha() and c < "\u0400"} | set("0123456789−±×“”’…"))
     page = new_page()
     css = (HTML / "_static/fonts/fonts.css").read_text(encoding="utf-8")
-    css = css.replace("fallback", "block")  # a page does not wait for its letters, this test does
+    css = css.replace("optional", "block")  # a page does not wait for its letters, this test does
     page.route("**/fonts.css*", lambda route: route.fulfill(body=css, content_type="text/css"))
     page.goto(HOST + CHAPTERS[3], wait_until="networkidle")
     other = page.evaluate(

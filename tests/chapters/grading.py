@@ -2,6 +2,5 @@
 
 PAGE = "grading"
 ALLOWED = [
-    "nbgrader 0.9.6",  # the version that was tried
     "bubblewrap 0.7",  # the oldest version with all that grading asks of it
 ]
