@@ -104,8 +104,8 @@ def online(remote: str, root: Path = Path()) -> str:
 
     >>> [online(f"{scheme}github.com/a/b") for scheme in ("https://token@", "ssh://git@", "git://")]
     ['https://github.com/a/b', 'https://github.com/a/b', 'https://github.com/a/b']
-    >>> online("ssh://git@ssh.github.com:443/a/b.git"), online("file:///tmp/b.git")
-    ('https://github.com/a/b', 'file:///tmp/b.git')
+    >>> online("ssh://git@ssh.github.com:443/a/b.git"), online("file:///srv/b.git")
+    ('https://github.com/a/b', 'file:///srv/b.git')
     >>> online("github-work:a/b.git")
     ''
     """
