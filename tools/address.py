@@ -77,13 +77,18 @@ class Addresses:
         return text
 
 
+def own_environment() -> dict[str, str]:
+    """This process's environment without git's variables, which in a hook name another checkout."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
 def git(root: Path, *arguments: str, **environment: str) -> str:
     """What git prints, or nothing where it fails or there is none."""
-    own = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}  # as in a hook
-    env = own | environment
-    command = ["git", *arguments]
     try:
-        run = subprocess.run(command, cwd=root, env=env, capture_output=True, text=True)
+        run = subprocess.run(
+            ["git", *arguments],
+            cwd=root, env=own_environment() | environment, capture_output=True, text=True,
+        )  # fmt: skip
     except FileNotFoundError:
         return ""
     return "" if run.returncode else run.stdout.strip()

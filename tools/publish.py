@@ -9,7 +9,6 @@ workflow `.github/workflows/pages.yml` runs this. Only PyYAML and git are needed
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -72,7 +71,7 @@ def publish(root: Path, remote: str = "origin") -> str:
 def _git(root: Path, *arguments: str, text: str = "", **environment: str) -> str:
     run = subprocess.run(
         ["git", *arguments],
-        cwd=root, env=os.environ | environment, input=text, capture_output=True, text=True,
+        cwd=root, env=address.own_environment() | environment, input=text, capture_output=True, text=True,
     )  # fmt: skip
     if run.returncode:
         raise RuntimeError(f"git {arguments[0]} failed: {run.stderr.strip()}")
