@@ -71,8 +71,12 @@ def publish(root: Path, remote: str = "origin") -> str:
 def _git(root: Path, *arguments: str, text: str = "", **environment: str) -> str:
     run = subprocess.run(
         ["git", *arguments],
-        cwd=root, env=address.own_environment() | environment, input=text, capture_output=True, text=True,
-    )  # fmt: skip
+        cwd=root,
+        env=address.own_environment() | environment,
+        input=text,
+        capture_output=True,
+        text=True,
+    )
     if run.returncode:
         raise RuntimeError(f"git {arguments[0]} failed: {run.stderr.strip()}")
     return run.stdout.strip()
