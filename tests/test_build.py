@@ -279,6 +279,21 @@ def test_a_change_executes_the_chapters_that_depend_on_it(book):
     assert "up to date" in output
 
 
+def test_a_book_of_another_host_has_no_buttons_for_github_and_its_notebooks(book):
+    settings = (book / "_config.yml").read_text(encoding="utf-8")
+    own = settings.replace("  # url: https://github.com/you/book", "  url: https://a.org/b/c")
+    write(book, {"_config.yml": own})
+    status, output, executed = build(book)
+    write(book, {"_config.yml": settings})
+    assert (status, executed) == (0, set()), output
+    html = book / "_build" / "html"
+    page = (html / "book/deep.html").read_text(encoding="utf-8")
+    assert "colab.research" not in page
+    assert "https://github.com/" not in page.replace("https://github.com/executablebooks", "")
+    assert "_sources/book/deep.ipynb" in page
+    assert (html / "_sources/book/deep.ipynb").is_file()
+
+
 def test_a_failing_chapter_fails_the_build_and_shows_its_traceback(book):
     good = (book / "book/aside.md").read_text(encoding="utf-8")
     write(book, {"book/aside.md": chapter("wrong = 1 / 0", "Aside")})

@@ -88,6 +88,10 @@ def test_colab_links_name_the_notebook_of_the_page(name):
         assert links == []
         return
     notebook = source.with_suffix(".ipynb").relative_to(ROOT).as_posix()
+    assert (HTML / "_sources" / notebook).is_file()  # for download
+    if not address.address(ROOT).startswith(address.GITHUB):
+        assert links == []  # Colab opens nothing from elsewhere
+        return
     place = urlparse(address.address(ROOT)).path.strip("/")
     home = f"https://colab.research.google.com/github/{place}/blob/{publish.branch(ROOT)}/"
     assert set(links) == {home + notebook}

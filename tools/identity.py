@@ -103,7 +103,8 @@ def set_addresses(app: Sphinx, config: Any) -> None:
     repository, branch = online.repository, options["repository_branch"]
     options["repository_url"] = repository
     if not repository.startswith(address.GITHUB):  # the theme and Colab know no other host
-        options |= {"repository_url": "", "launch_buttons": {}}
+        # Without an address there the theme would put up no notebook for download.
+        options["repository_url"] = address.home(root)
         options |= {"use_repository_button": False, "use_issues_button": False}
     own = options.get("extra_footer")  # of an edition
     options["extra_footer"] = own or footer(provenance(root), repository, branch)
