@@ -67,7 +67,7 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     online = notebooks.addresses(root)
     course = dataclasses.replace(course, package=course.package or online.package)
     notes = NOTES if (root / f"{NOTES}.md").is_file() else ""
-    found = sorted((build / SLIDES).glob("*.html"))
+    deck_files = sorted((build / SLIDES).glob("*.html"))
     with tempfile.TemporaryDirectory(dir=build, prefix="course-") as folder:
         student, instructor = Path(folder, "student"), Path(folder, "instructor")
         _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
@@ -96,8 +96,12 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         _write(student / "problem-sets", handed)
         _write(instructor / "problem-sets", handed)
         _write(instructor / "answer-key", solved)
-        given = [deck.stem for deck in found if deck.stem in course.chapters and course.slides]
-        (student / f"{HOME}.md").write_text(pages.home(course, slides=given), encoding="utf-8")
+        with_slides = [
+            deck.stem for deck in deck_files if deck.stem in course.chapters and course.slides
+        ]
+        (student / f"{HOME}.md").write_text(
+            pages.home(course, slides=with_slides), encoding="utf-8"
+        )
         teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
         (student / f"{ABOUT}.md").write_text(pages.about(course, teaching), encoding="utf-8")
         questions = bank.pages(root)
@@ -106,7 +110,7 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         for name, text in questions.items():
             (instructor / bank.FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
         (instructor / f"{HOME}.md").write_text(
-            pages.home(course, True, [deck.stem for deck in found], notes), encoding="utf-8"
+            pages.home(course, True, [deck.stem for deck in deck_files], notes), encoding="utf-8"
         )
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
@@ -130,8 +134,8 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     if course.nbgrader:  # in folders as nbgrader wants them
         for name, text in handed.items():
             _write(out / "nbgrader-source" / name, {name: nbgrader.source(text, solved[name])})
-    if found:
-        _write_decks(course, found, out)
+    if deck_files:
+        _write_decks(course, deck_files, out)
 
 
 def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
