@@ -11,6 +11,11 @@ import pytest
 import gsutils  # noqa: F401  before PyTorch: threads sleep while they wait
 from tools.browser import BROWSERS, browser_path, chromium
 
+# A test's own make is nobody's child: under `make test` it would print its folders and take the
+# outer one's options and variables.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS"):
+    os.environ.pop(name, None)
+
 ROOT = Path(__file__).resolve().parent.parent
 HTML = ROOT / "_build" / "html"
 PAGES = sorted(path.relative_to(HTML).as_posix() for path in HTML.glob("book/**/*.html"))
