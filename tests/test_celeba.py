@@ -10,6 +10,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from scipy.special import expit
 
 from gsutils import evaluate, losses, methods
 from gsutils.data import faces, fetch
@@ -59,6 +60,30 @@ def test_the_best_logit_is_positive_exactly_beyond_the_sign_change(lam, gamma, p
 
     best = minimize_scalar(expected, bounds=(-50, 50), method="bounded", options={"xatol": 1e-9}).x
     assert (best > 0) == (p > change)
+    assert losses.optimal_logit(p, lam, gamma) == pytest.approx(best, abs=1e-5)
+
+
+@given(st.floats(0, 1), st.floats(-18, 12), st.floats(-18, 12), targets, targets)
+def test_the_best_logit_solves_its_equation(p, log_below, log_above, low, high):
+    below, above = 10**log_below, 10**log_above
+    z = losses.optimal_logit(p, (below, above), (low, high))
+    weight, pull = p * above + (1 - p) * below, p * above * high + (1 - p) * below * low
+    terms = expit(z), p, weight * z, pull
+    assert abs(terms[0] - p + terms[2] - pull) <= 1e-13 * max(1, *map(abs, terms))
+
+
+def test_the_best_logit_has_known_limits():
+    assert losses.optimal_logit(0.8, 0.0) == pytest.approx(np.log(4))
+    assert losses.optimal_logit(0.8, 1e-300) == pytest.approx(np.log(4))
+    assert losses.optimal_logit(1.0, 1e9) == pytest.approx(0.5e-9, rel=1e-6)
+    assert losses.optimal_logit(0.5, 3.0) == 0
+    for p, lam, said in (
+        (1.2, 1.0, "p must be"),
+        (1.0, 0.0, "infinite"),
+        (float("nan"), 1.0, "p must"),
+    ):
+        with pytest.raises(ValueError, match=said):
+            losses.optimal_logit(p, lam)
 
 
 def test_the_sign_change_is_where_the_package_s_penalty_balances_the_loss():

@@ -409,6 +409,15 @@ def test_code_that_solves_an_exercise_is_found_whatever_its_names():
     assert given.away({"page": cell.replace("len", "sum")}, found) == []
 
 
+def test_no_page_of_the_book_solves_an_exercise_by_a_line_of_its_code():
+    labels = {exercise.label for chapter in source.chapters(ROOT) for exercise in chapter.exercises}
+    texts = {path.stem: path.read_text("utf-8") for path in (ROOT / "book").glob("*.md")}
+    solutions = given.solutions(texts.values(), labels)
+    shown = {name: source.for_students(text, labels) for name, text in texts.items()}
+    assert len(solutions) > 40
+    assert given.away(shown, solutions) == []
+
+
 # --- problem sets -------------------------------------------------------------------------------
 
 TASKS = {

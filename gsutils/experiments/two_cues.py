@@ -26,11 +26,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.integrate import solve_ivp
-from scipy.optimize import brentq
 from scipy.special import expit
 from torch import Tensor
 
-from gsutils import methods
+from gsutils import losses, methods
 from gsutils import train as training
 from gsutils.nets import MLP
 from gsutils.runs.entry import Entry, Rows
@@ -97,9 +96,7 @@ def optimum(p_shape: float, p_colour: float, lam: float) -> tuple[float, float]:
         lam: λ > 0.
     """
     _, *labels = shares(p_shape, p_colour)
-    both, split = (
-        brentq(lambda z, q=q: expit(z) - q + lam * z, -1 / lam, 1 / lam, xtol=1e-14) for q in labels
-    )
+    both, split = (losses.optimal_logit(float(q), lam) for q in labels)
     return (both + split) / 2, (both - split) / 2
 
 

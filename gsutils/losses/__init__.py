@@ -36,11 +36,11 @@ from gsutils.losses._functions import (
     irm_penalty,
     logistic,
     mean,
-    sign_change,
     spectral_decoupling,
     spectral_decoupling_softmax,
     squared,
 )
+from gsutils.losses._optimum import optimal_logit, sign_change
 
 __all__ = [
     "OVER",
@@ -58,6 +58,7 @@ __all__ = [
     "logistic",
     "mean",
     "misshapen",
+    "optimal_logit",
     "sign_change",
     "spectral_decoupling",
     "spectral_decoupling_softmax",

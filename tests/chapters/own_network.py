@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 from scipy.special import log_softmax, softmax
 from sklearn.linear_model import LogisticRegression
 
-from gsutils import diagnose, losses
+from gsutils import diagnose
 
 PAGE = "13-your-own-network"
 
@@ -17,13 +17,7 @@ def compare_effective(names):
     assert float(names["effective_number"](pull)) == pytest.approx(diagnose.effective_number(pull))
 
 
-def compare_lead(names):
-    for lead, classes in ((0.5, 2), (3.0, 10), (6.9, 100)):
-        expected = losses.lam_for_lead(lead, classes)
-        assert names["lam_for_lead"](lead, classes) == pytest.approx(expected)
-
-
-CORE = {"effective": compare_effective, "lam-for-lead": compare_lead}
+CORE = {"effective": compare_effective}
 
 ALLOWED: list[str] = []
 
