@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -15,7 +16,7 @@ from conftest import ROOT
 from PIL import Image
 
 from tools import ahead, gsbook
-from tools.book import INPUT_FOLDERS, INPUTS
+from tools.book import INPUT_FOLDERS, INPUTS, STAMP
 
 CHAPTER = """---
 jupytext:
@@ -311,6 +312,32 @@ def test_a_warning_fails_the_build_each_time(book):
         assert status == 1
         assert "nowhere" in output
     write(book, {"book/intro.md": "# Intro\n\nText.\n"})
+
+
+def test_a_change_of_prose_reads_one_page_and_writes_what_a_whole_build_writes(book):
+    def pages():
+        html = book / "_build" / "html"
+        files = [path for path in html.rglob("*.*") if path.suffix != ".ipynb"]  # ids at random
+        return {path.relative_to(html): path.read_bytes() for path in files}
+
+    status, output, _ = build(book)  # after one that failed
+    assert status == 0, output
+    assert "Chapter book/deep" in output
+    aside = (book / "book/aside.md").read_text(encoding="utf-8")
+    write(book, {"book/aside.md": aside.replace("# Aside", "# Elsewhere\n\nSee {doc}`deep`.")})
+    status, output, executed = build(book)
+    assert (status, executed) == (0, set()), output
+    assert re.findall(r"Chapter (\S+)", output) == ["book/aside"]
+    soon = pages()
+    assert b"Elsewhere" in soon[Path("book/deep.html")], "pages that link to it say its new title"
+    shutil.rmtree(book / "_build" / ".doctrees")
+    (book / "_build" / STAMP.name).unlink()
+    status, output, _ = build(book)
+    assert "Chapter book/deep" in output
+    assert pages() == soon
+    write(book, {"book/references.bib": (book / "book/references.bib").read_text("utf-8") + "\n"})
+    status, output, _ = build(book)
+    assert "Chapter book/deep" in output, "what is beside the pages has changed"
 
 
 def test_the_address_of_the_repository_stands_in_one_place():

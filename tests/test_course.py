@@ -367,6 +367,26 @@ def test_an_edition_uses_the_executed_cells_of_the_book(tmp_path):
         assert gsbook.chapter_digest(tmp_path, text) == gsbook.chapter_digest(ROOT, PAGES[name])
 
 
+def test_sources_that_are_kept_follow_an_edition_and_what_is_alike_keeps_its_time(tmp_path):
+    edition, kept = tmp_path / "student", tmp_path / "kept"
+    for folder in (edition, kept):
+        (folder / "book").mkdir(parents=True)
+        (folder / "book/same.md").write_text("same", encoding="utf-8")
+        (folder / "book/other.md").write_text(folder.name, encoding="utf-8")
+        (folder / "_build").mkdir()
+        (folder / "_build/x").write_text(folder.name, encoding="utf-8")
+        os.utime(folder / "book/same.md", (1, 1))
+    (kept / "book/gone.md").touch()
+    (edition / "new").mkdir()
+    (edition / "new/page.md").write_text("new", encoding="utf-8")
+    editions._follow(edition, kept)
+    found = {path.relative_to(kept).as_posix(): path for path in kept.rglob("*.*")}
+    assert {*found} == {"book/same.md", "book/other.md", "new/page.md"}
+    assert found["book/same.md"].stat().st_mtime == 1
+    assert found["book/other.md"].read_text(encoding="utf-8") == "student"
+    assert (kept / "_build/x").read_text(encoding="utf-8") == "kept"
+
+
 LEFT = {f"book/{name}" for name in PAGES}
 SAID = elsewhere.References(
     {

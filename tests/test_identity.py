@@ -49,6 +49,7 @@ def test_a_folder_inside_another_checkout_does_not_borrow_its_commit(tree):
 
 
 def test_the_commit_its_date_and_local_changes_are_told(tree):
+    (tree / "course.yml").touch()
     commit(tree)
     clean = provenance(tree)
     assert provenance(tree) == clean, "not deterministic"
@@ -61,6 +62,8 @@ def test_the_commit_its_date_and_local_changes_are_told(tree):
     assert "local changes" not in text
     (tree / "untracked.txt").write_text("", encoding="utf-8")
     assert provenance(tree) == clean
+    (tree / "course.yml").write_text("title: mine\n", encoding="utf-8")
+    assert provenance(tree) == clean, "a course is made of the book, not the book of it"
     (tree / "pyproject.toml").write_text('[project]\nversion = "1.3"\n', encoding="utf-8")
     assert provenance(tree) == clean._replace(version="1.3", changed=True)
     assert "with local changes" in footer(provenance(tree), "r", "main")

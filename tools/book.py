@@ -4,9 +4,9 @@
 
 It does what `jupyter-book build . -W --keep-going` does, through the same function, with three
 differences. Nothing happens when no input has changed since the last build that succeeded.
-Pages are always read afresh: executed chapters come from the cache, so that costs seconds, and
-a page that gave a warning cannot slip through a second build, nor an old page stay behind. And
-the times of the chapters are reported.
+All pages are written afresh, so that no old one stays behind; they are read afresh, too, unless
+nothing but their sources changed since a build without a warning. And the times of the chapters
+are reported.
 """
 
 import json
@@ -43,18 +43,23 @@ INPUTS += [
         "typography",
     )
 ]
+PAGES = {".md", ".ipynb"}
+EXECUTED = "jupyter_execute"  # Sphinx's folder of the cells' pictures
 INPUT_FOLDERS = ("book", gsbook.PACKAGE, "results", "tools/slides")
 
 
-def inputs_digest() -> str:
-    """Digest of every file and setting that the book is made from."""
+def inputs_digest(pages: bool = True) -> str:
+    """Digest of every file and setting that the book is made from, with or without its pages."""
     files = {ROOT / name for name in INPUTS if (ROOT / name).is_file()}
     for folder in INPUT_FOLDERS:
         files |= {path for path in (ROOT / folder).rglob("*") if path.is_file()}
     skipped = {"__pycache__", ".ipynb_checkpoints"}
     files = {path for path in files if not skipped.intersection(path.parts)}
-    seen = {**gsbook.environment(ROOT), "built from": identity.provenance(ROOT)}
-    seen["online"] = vars(address.addresses(ROOT))
+    seen = {**gsbook.environment(ROOT), "online": vars(address.addresses(ROOT))}
+    if pages:
+        seen["built from"] = identity.provenance(ROOT)  # in the footers, which are written anew
+    else:
+        files = {path for path in files if path.suffix not in PAGES or path.parent != ROOT / "book"}
     return gsbook.digest(ROOT, files, seen)
 
 
@@ -75,21 +80,31 @@ def ipython_folder() -> Path:
     return folder
 
 
-def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyter_cache") -> bool:
+def sphinx(
+    root: Path = ROOT,
+    build: Path = BUILD,
+    cache: Path = BUILD / ".jupyter_cache",
+    beside: str = "",
+) -> bool:
     """Run Sphinx with Jupyter Book's configuration; True when it gave neither error nor warning.
 
     Args:
         root: the folder of the settings and sources.
         build: the folder of what is built.
         cache: the folder of the executed cells.
+        beside: a digest of all that pages are made from beside their sources. Pages that have not
+            changed since a good build with the same one are not read again; "": all are.
     """
     from jupyter_book.sphinx import build_sphinx
 
     surroundings.settle(ROOT, BUILD)
     ipython_folder()
     os.environ[panels.STACK] = "1"  # figures for phones, too
-    for stale in ("html", ".doctrees", "jupyter_execute"):
+    read = build / ".doctrees" / "made-beside"
+    known = read.read_text(encoding="utf-8") if read.is_file() else ""
+    for stale in ("html",) if beside and known == beside else ("html", ".doctrees", EXECUTED):
         shutil.rmtree(build / stale, ignore_errors=True)
+    read.unlink(missing_ok=True)
     result = build_sphinx(
         root,
         build / "html",
@@ -104,7 +119,10 @@ def sphinx(root: Path = ROOT, build: Path = BUILD, cache: Path = BUILD / ".jupyt
         keep_going=True,
         quiet=True,  # warnings and errors only; tools.gsbook names the chapters
     )
-    return result == 0  # an exception is returned, too
+    if result != 0:  # an exception is returned, too
+        return False
+    read.write_text(beside, encoding="utf-8")
+    return True
 
 
 def report(seconds: float | None) -> None:
@@ -131,7 +149,7 @@ def main() -> int:
         return 0
     STAMP.unlink(missing_ok=True)
     start = time.monotonic()
-    if not sphinx():
+    if not sphinx(beside=inputs_digest(pages=False)):
         say("The book was NOT built: see the errors and warnings above.", error=True)
         return 1
     report(time.monotonic() - start)

@@ -45,7 +45,7 @@ class Provenance(NamedTuple):
     version: str
     commit: str = ""  # empty outside a git checkout
     date: str = ""
-    changed: bool = False  # tracked files differ from the commit
+    changed: bool = False  # tracked files differ from the commit; a course is not the book
 
 
 def provenance(root: Path) -> Provenance:
@@ -55,7 +55,8 @@ def provenance(root: Path) -> Provenance:
     if not last or not address.is_checkout(root):
         return Provenance(version)
     commit, date = last.split()
-    changed = bool(git(root, "status", "--porcelain", "--untracked-files=no"))
+    book = (".", ":(exclude)course.yml")
+    changed = bool(git(root, "status", "--porcelain", "--untracked-files=no", "--", *book))
     return Provenance(version, commit, date, changed)
 
 

@@ -11,6 +11,7 @@ to it, so that no page has to read another: from a disk it could not. `previews.
 
 import posixpath
 import re
+from copy import copy
 from html import escape, unescape
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,7 @@ def preview(target: Tag) -> str:
     box = made.div
     assert box is not None
     for part in filter(None, parts):
-        box.append(BeautifulSoup(str(part), "html.parser"))
+        box.append(copy(part))
     for tag in box.select(NEEDLESS):
         tag.decompose()
     for tag in box.find_all(True):

@@ -30,6 +30,7 @@ from tools.notebooks.syntax import Facts
 
 FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key", "nbgrader-source")
 NOTES = "book/instructors"
+KEPT = ".editions"  # in a course's folder: sources of its sites, and what was read of them
 MEMORY = "course.json"  # in the folder of the built book
 HOME, ABOUT = "course", "about"
 TEACHERS = {"book/grading", "book/instructors"}  # pages that are not for students
@@ -118,13 +119,13 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         marks = {edition: _digest(edition, build) for edition in (student, instructor)}
         built = [e for e, mark in marks.items() if not _is_made(out, e.name, mark)]
         for edition in built:
-            _sphinx(edition, build)
+            _sphinx(edition, out / KEPT / edition.name, build)
         for name in FOLDERS:
             if name not in ("student", "instructor") or name in [e.name for e in built]:
                 shutil.rmtree(out / name, ignore_errors=True)
         out.mkdir(parents=True, exist_ok=True)
         for edition in built:
-            shutil.move(edition / "_build" / "html", out / edition.name)
+            shutil.move(out / KEPT / edition.name / "_build" / "html", out / edition.name)
             (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
     (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
     shutil.rmtree(out / "student" / "slides", ignore_errors=True)
@@ -258,9 +259,8 @@ def _dump(data: dict[str, Any], path: Path) -> None:
 def _digest(edition: Path, build: Path) -> str:
     """Return a digest of all that a site is made from."""
     made = hashlib.sha256((build / book.STAMP.name).read_bytes())
-    for path in sorted(edition.rglob("*")):
-        if path.is_file() and "_build" not in path.relative_to(edition).parts:  # by `convert`
-            made.update(path.relative_to(edition).as_posix().encode() + path.read_bytes())
+    for name, path in _files(edition).items():
+        made.update(name.encode() + path.read_bytes())
     return made.hexdigest()
 
 
@@ -270,10 +270,45 @@ def _is_made(out: Path, name: str, mark: str) -> bool:
     return (out / name).is_dir() and file.is_file() and file.read_text(encoding="utf-8") == mark
 
 
-def _sphinx(edition: Path, build: Path) -> None:
-    """Build the site of an edition, with executed cells from the book's cache."""
+def _sphinx(edition: Path, kept: Path, build: Path) -> None:
+    """Build the site of an edition in the folder `kept`, with cells from the book's cache.
+
+    What is there from last time is read again where it has changed: one more solution, one page.
+    """
+    _follow(edition, kept)
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # sphinx-external-toc asks every object for its class
-        good = book.sphinx(edition, edition / "_build", build / ".jupyter_cache")
+        good = book.sphinx(kept, kept / "_build", build / ".jupyter_cache", _beside(kept))
     if not good:
         raise BuildError(f"the {edition.name} edition was not built: see the warnings above")
+
+
+def _follow(edition: Path, kept: Path) -> None:
+    """Make the sources in `kept` those of an edition; what is alike keeps its time."""
+    wanted, there = _files(edition), _files(kept)
+    for name in there.keys() - wanted.keys():
+        there[name].unlink()
+    for name, path in wanted.items():
+        if name not in there or path.read_bytes() != there[name].read_bytes():
+            (kept / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, kept / name)
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The files of an edition by name, without what was built of them."""
+    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
+    made = {"_build", "__pycache__"}
+    return {n.as_posix(): p for n, p in found.items() if p.is_file() and not made & {*n.parts}}
+
+
+def _beside(kept: Path) -> str:
+    """A digest of all that an edition's pages are made from beside their sources."""
+    made = hashlib.sha256(book.inputs_digest(pages=False).encode())
+    for name, path in _files(kept).items():
+        if name == "_config.yml":
+            config = yaml.safe_load(path.read_text(encoding="utf-8"))
+            del config["html"]["extra_footer"]  # written anew on every page
+            made.update(repr(config).encode())
+        elif path.suffix not in book.PAGES:
+            made.update(name.encode() + path.read_bytes())
+    return made.hexdigest()
