@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad_vec, solve_ivp
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax, wrightomega
 from scipy.stats import norm
 
 from gsutils import beyond, dual, losses, perturbation
@@ -113,6 +113,83 @@ def test_own_elasticities_add_up_to_the_examples_that_are_not_support_vectors():
             pairs.append((E[np.triu_indices(3, 1)] > 0).sum())
     assert pairs
     assert set(pairs) == {1}
+
+
+def tied(rng):
+    """A kernel in which examples 0 and 1 are support vectors, 2 is a tie and 3 lies inside."""
+    rows = rng.normal(size=(2, 4))
+    A = np.eye(2) + rows @ rows.T / 8
+    k = np.array([0.4, 0.6])  # adds up to one: example 2 has margin one
+    K = np.zeros((4, 4))
+    K[:2, :2], K[2, :2], K[2, 2] = A, A @ k, k @ A @ k + rng.uniform(0.5, 2)
+    K[3, :2], K[3, 3] = A @ [0.9, 0.8], 4 * np.trace(A)
+    return np.tril(K) + np.tril(K, -1).T
+
+
+def limit_of(K, counted):
+    """The elasticities in the limit if these examples count as support vectors."""
+    s2, U = np.linalg.eigh(K)
+    rows = U[counted] * np.sqrt(s2)
+    projection = np.eye(len(K)) - rows.T @ np.linalg.solve(K[np.ix_(counted, counted)], rows)
+    w = np.sqrt(s2) * (beyond.multipliers(K) @ U)
+    return projection * w / w[:, None]
+
+
+def test_a_single_tie_counts_as_a_support_vector_but_its_pull_grows_like_log_log():
+    for seed in range(6):
+        K = tied(stream(seed, "tie"))
+        s2, U = np.linalg.eigh(K)
+        mu = beyond.multipliers(K)
+        assert (mu[:2] > 0.1).all()
+        np.testing.assert_allclose(mu[2:], 0, atol=1e-12)
+        np.testing.assert_allclose((K @ mu)[:3], 1, rtol=1e-12)
+        assert (K @ mu)[3] > 1.1
+        k = np.linalg.solve(K[:2, :2], K[:2, 2])
+        C = K[2, 2] - K[2, :2] @ k
+        inside, outside = limit_of(K, [0, 1, 2]), limit_of(K, [0, 1])
+        assert np.abs(inside - outside).max() > 0.01
+        for L in (1e6, 1e9):
+            a = beyond.scaled_pulls(K, L)
+            grown = wrightomega(k @ np.log(a[:2]) + np.log(C)) / C
+            assert a[2] == pytest.approx(grown, rel=1e-5)
+            assert grown * C == pytest.approx(np.log(L), rel=0.3)
+            # what is left of the way to the limit is 1 / (1 + C a)
+            expected = inside + (outside - inside) / (1 + C * grown)
+            found = beyond.elasticities_at(U, s2, L)
+            np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(outside).max())
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.3, 0.6])
+def test_on_the_threshold_itself_the_limit_is_zero_and_far_away(delta):
+    r, logs = float(beyond.threshold(delta)), (1e3, 1e6, 1e9)
+    U, s2 = perturbation.coupling(delta), np.array([r, 1.0])
+    K = (U * s2) @ U.T
+    assert np.linalg.solve(K, np.ones(2))[0] == pytest.approx(0, abs=1e-14)  # a tie
+    above = -r * delta**2 / (r * delta**2 + 1 - delta**2)
+    C = K[0, 0] - K[0, 1] ** 2 / K[1, 1]
+    for L in logs:
+        a = wrightomega(np.log(beyond.scaled_pulls(K, L)[1]) + np.log(C)) / C
+        found = beyond.elasticities_at(U, s2, L)[1, 0]
+        assert found == pytest.approx(above / (1 + C * a), rel=20 / L**0.5)
+
+
+def test_with_several_ties_one_function_does_not_mean_that_nobody_starves():
+    K = np.array([[1.0, 1, 1], [1, 2, 3], [1, 3, 6]])
+    s2, U = np.linalg.eigh(K)
+    np.testing.assert_allclose(np.linalg.solve(K, np.ones(3)), [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(beyond.multipliers(K), [1, 0, 0], atol=1e-12)
+    # the ties decide by K's Schur complement: of its two examples only the first counts
+    schur = K[1:, 1:] - np.ones((2, 2))
+    np.testing.assert_allclose(beyond.multipliers(schur), [1, 0], atol=1e-12)
+    one, both = limit_of(K, [0]), limit_of(K, [0, 1])
+    assert both[0, 1] < -1
+    for L in (1e6, 1e9):
+        a = beyond.scaled_pulls(K, L)
+        assert a[1] == pytest.approx(np.log(L), rel=0.3)
+        assert a[2] < L**-0.5
+        left = 1 / (1 + schur[0, 0] * a[1])
+        found = beyond.elasticities_at(U, s2, L)
+        np.testing.assert_allclose(found, both + left * (one - both), atol=2e-3)
 
 
 # --- mutuality ------------------------------------------------------------------------------
