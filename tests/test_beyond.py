@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad_vec, solve_ivp
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax, wrightomega
+from scipy.special import expit, log_softmax, logsumexp, softmax, wrightomega
 from scipy.stats import norm
 
 from gsutils import beyond, dual, losses, perturbation
@@ -285,6 +285,41 @@ def test_a_penalty_on_the_true_class_alone_has_no_minimum():
     losses = [class_loss(-t * (1 - np.eye(3)), y) for t in (1.0, 10.0, 30.0)]  # penalty zero
     assert losses[0] > losses[1] > losses[2] > 0
     assert losses[2] < 1e-12
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("c", [1e-4, 0.1, 10.0])
+def test_z_loss_fixes_a_shift_and_bounds_no_lead(classes, c):
+    def loss(f):
+        z = logsumexp(f)
+        return z - f[0] + c * z**2
+
+    # the best shift of given logits is that of the log-probabilities, and free
+    f = stream(classes, "z-loss").normal(size=classes)
+    best = minimize(lambda shift: loss(f + shift), [0.0], tol=1e-12)
+    assert logsumexp(f + best.x) == pytest.approx(0, abs=1e-5)
+    assert loss(log_softmax(f)) == pytest.approx(-log_softmax(f)[0], rel=1e-12)
+    assert best.fun == pytest.approx(-log_softmax(f)[0], rel=1e-9)
+    # so that the loss falls to zero as the lead grows
+    values = [loss(log_softmax(m * np.eye(classes)[0])) for m in (1.0, 3.0, 10.0, 30.0)]
+    assert (np.diff(values) < 0).all()
+    assert values[-1] < 1e-11
+    # and no logits are a minimum: a wrong slope vanishes where the right one is -1
+    z, p = logsumexp(f), softmax(f)
+    slope = p * (1 + 2 * c * z) - np.eye(classes)[0]
+    steps = np.eye(classes) * 1e-5
+    found = [(loss(f + step) - loss(f - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(slope, found, rtol=1e-6, atol=1e-8)
+    assert slope[0] - slope[1] * p[0] / p[1] == pytest.approx(-1)
+
+
+def test_capped_logits_have_leads_below_the_caps_and_no_minimum():
+    b, right = 3.0, np.eye(4)[1]
+    raw = np.array([1.0, 10.0, 30.0])
+    capped = [b * np.tanh(t * (2 * right - 1) / b) for t in raw]
+    values = [class_loss(f[None], np.array([1])) for f in capped]
+    assert values[0] > values[1] > values[2] > np.log1p(3 * np.exp(-2 * b))
+    assert values[2] == pytest.approx(np.log1p(3 * np.exp(-2 * b)), rel=1e-6)
 
 
 # --- test error -----------------------------------------------------------------------------
