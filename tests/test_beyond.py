@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad_vec, solve_ivp
 from scipy.optimize import minimize
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax, wrightomega
 from scipy.stats import norm
 
 from gsutils import beyond, dual, losses, perturbation
@@ -115,6 +115,83 @@ def test_own_elasticities_add_up_to_the_examples_that_are_not_support_vectors():
     assert set(pairs) == {1}
 
 
+def tied(rng):
+    """A kernel in which examples 0 and 1 are support vectors, 2 is a tie and 3 lies inside."""
+    rows = rng.normal(size=(2, 4))
+    A = np.eye(2) + rows @ rows.T / 8
+    k = np.array([0.4, 0.6])  # adds up to one: example 2 has margin one
+    K = np.zeros((4, 4))
+    K[:2, :2], K[2, :2], K[2, 2] = A, A @ k, k @ A @ k + rng.uniform(0.5, 2)
+    K[3, :2], K[3, 3] = A @ [0.9, 0.8], 4 * np.trace(A)
+    return np.tril(K) + np.tril(K, -1).T
+
+
+def limit_of(K, counted):
+    """The elasticities in the limit if these examples count as support vectors."""
+    s2, U = np.linalg.eigh(K)
+    rows = U[counted] * np.sqrt(s2)
+    projection = np.eye(len(K)) - rows.T @ np.linalg.solve(K[np.ix_(counted, counted)], rows)
+    w = np.sqrt(s2) * (beyond.multipliers(K) @ U)
+    return projection * w / w[:, None]
+
+
+def test_a_single_tie_counts_as_a_support_vector_but_its_pull_grows_like_log_log():
+    for seed in range(6):
+        K = tied(stream(seed, "tie"))
+        s2, U = np.linalg.eigh(K)
+        mu = beyond.multipliers(K)
+        assert (mu[:2] > 0.1).all()
+        np.testing.assert_allclose(mu[2:], 0, atol=1e-12)
+        np.testing.assert_allclose((K @ mu)[:3], 1, rtol=1e-12)
+        assert (K @ mu)[3] > 1.1
+        k = np.linalg.solve(K[:2, :2], K[:2, 2])
+        C = K[2, 2] - K[2, :2] @ k
+        inside, outside = limit_of(K, [0, 1, 2]), limit_of(K, [0, 1])
+        assert np.abs(inside - outside).max() > 0.01
+        for L in (1e6, 1e9):
+            a = beyond.scaled_pulls(K, L)
+            grown = wrightomega(k @ np.log(a[:2]) + np.log(C)) / C
+            assert a[2] == pytest.approx(grown, rel=1e-5)
+            assert grown * C == pytest.approx(np.log(L), rel=0.3)
+            # what is left of the way to the limit is 1 / (1 + C a)
+            expected = inside + (outside - inside) / (1 + C * grown)
+            found = beyond.elasticities_at(U, s2, L)
+            np.testing.assert_allclose(found, expected, atol=1e-4 * np.abs(outside).max())
+
+
+@pytest.mark.parametrize("delta", [0.05, 0.3, 0.6])
+def test_on_the_threshold_itself_the_limit_is_zero_and_far_away(delta):
+    r, logs = float(beyond.threshold(delta)), (1e3, 1e6, 1e9)
+    U, s2 = perturbation.coupling(delta), np.array([r, 1.0])
+    K = (U * s2) @ U.T
+    assert np.linalg.solve(K, np.ones(2))[0] == pytest.approx(0, abs=1e-14)  # a tie
+    above = -r * delta**2 / (r * delta**2 + 1 - delta**2)
+    C = K[0, 0] - K[0, 1] ** 2 / K[1, 1]
+    for L in logs:
+        a = wrightomega(np.log(beyond.scaled_pulls(K, L)[1]) + np.log(C)) / C
+        found = beyond.elasticities_at(U, s2, L)[1, 0]
+        assert found == pytest.approx(above / (1 + C * a), rel=20 / L**0.5)
+
+
+def test_with_several_ties_one_function_does_not_mean_that_nobody_starves():
+    K = np.array([[1.0, 1, 1], [1, 2, 3], [1, 3, 6]])
+    s2, U = np.linalg.eigh(K)
+    np.testing.assert_allclose(np.linalg.solve(K, np.ones(3)), [1, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(beyond.multipliers(K), [1, 0, 0], atol=1e-12)
+    # the ties decide by K's Schur complement: of its two examples only the first counts
+    schur = K[1:, 1:] - np.ones((2, 2))
+    np.testing.assert_allclose(beyond.multipliers(schur), [1, 0], atol=1e-12)
+    one, both = limit_of(K, [0]), limit_of(K, [0, 1])
+    assert both[0, 1] < -1
+    for L in (1e6, 1e9):
+        a = beyond.scaled_pulls(K, L)
+        assert a[1] == pytest.approx(np.log(L), rel=0.3)
+        assert a[2] < L**-0.5
+        left = 1 / (1 + schur[0, 0] * a[1])
+        found = beyond.elasticities_at(U, s2, L)
+        np.testing.assert_allclose(found, both + left * (one - both), atol=2e-3)
+
+
 # --- mutuality ------------------------------------------------------------------------------
 
 
@@ -208,6 +285,41 @@ def test_a_penalty_on_the_true_class_alone_has_no_minimum():
     losses = [class_loss(-t * (1 - np.eye(3)), y) for t in (1.0, 10.0, 30.0)]  # penalty zero
     assert losses[0] > losses[1] > losses[2] > 0
     assert losses[2] < 1e-12
+
+
+@pytest.mark.parametrize("classes", [2, 10])
+@pytest.mark.parametrize("c", [1e-4, 0.1, 10.0])
+def test_z_loss_fixes_a_shift_and_bounds_no_lead(classes, c):
+    def loss(f):
+        z = logsumexp(f)
+        return z - f[0] + c * z**2
+
+    # the best shift of given logits is that of the log-probabilities, and free
+    f = stream(classes, "z-loss").normal(size=classes)
+    best = minimize(lambda shift: loss(f + shift), [0.0], tol=1e-12)
+    assert logsumexp(f + best.x) == pytest.approx(0, abs=1e-5)
+    assert loss(log_softmax(f)) == pytest.approx(-log_softmax(f)[0], rel=1e-12)
+    assert best.fun == pytest.approx(-log_softmax(f)[0], rel=1e-9)
+    # so that the loss falls to zero as the lead grows
+    values = [loss(log_softmax(m * np.eye(classes)[0])) for m in (1.0, 3.0, 10.0, 30.0)]
+    assert (np.diff(values) < 0).all()
+    assert values[-1] < 1e-11
+    # and no logits are a minimum: a wrong slope vanishes where the right one is -1
+    z, p = logsumexp(f), softmax(f)
+    slope = p * (1 + 2 * c * z) - np.eye(classes)[0]
+    steps = np.eye(classes) * 1e-5
+    found = [(loss(f + step) - loss(f - step)) / 2e-5 for step in steps]
+    np.testing.assert_allclose(slope, found, rtol=1e-6, atol=1e-8)
+    assert slope[0] - slope[1] * p[0] / p[1] == pytest.approx(-1)
+
+
+def test_capped_logits_have_leads_below_the_caps_and_no_minimum():
+    b, right = 3.0, np.eye(4)[1]
+    raw = np.array([1.0, 10.0, 30.0])
+    capped = [b * np.tanh(t * (2 * right - 1) / b) for t in raw]
+    values = [class_loss(f[None], np.array([1])) for f in capped]
+    assert values[0] > values[1] > values[2] > np.log1p(3 * np.exp(-2 * b))
+    assert values[2] == pytest.approx(np.log1p(3 * np.exp(-2 * b)), rel=1e-6)
 
 
 # --- test error -----------------------------------------------------------------------------

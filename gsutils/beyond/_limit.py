@@ -82,8 +82,9 @@ def limit_elasticities(U: Array, s2: Array) -> Array:
         w = S U_A^T K_{AA}^{-1} 1,
 
     with A the support vectors: Π projects onto the weights that none of them sees. It is zero
-    where all examples are support vectors. The formula needs margins above 1 off the support; on
-    the threshold the limit depends on the side.
+    where all examples are support vectors. The formula needs margins above 1 off the support. A
+    single tie, margin 1 with μ = 0, counts as a support vector: its α/λ grows like log log(1/λ).
+    Floats do not hold ties; next to one, the limit of the side that rounding picks is returned.
 
     Args:
         U: orthogonal, (n, n).
@@ -122,13 +123,15 @@ def scaled_pulls(K: Array, log_inverse_lam: float) -> Array:
     with np.errstate(divide="ignore"):
         on = np.log(size * mu)
     x = np.where(mu > 0, on, L - size * (K @ mu))  # log(alpha / lam)
+    rounding = 4 * np.finfo(float).eps * L  # of a residual; at a tie nothing makes it smaller
     for _ in range(MAX_STEPS):
         a = np.exp(x)
         u = K @ a
         residual = x + u + np.logaddexp(0, -u) - L
         step = np.linalg.solve(np.eye(len(K)) + expit(u)[:, None] * K * a, residual)
         x = x - step / max(1, np.abs(step).max() / 2)
-        if np.abs(step).max() < 1e-13 * (1 + np.abs(x).max()):
+        room = 1e-13 * (1 + np.abs(x).max()) + rounding / (1 + np.diag(K) * a)
+        if (np.abs(step) < room).all():
             return np.exp(x)
     raise RuntimeError(
         f"the optimum at log(1/lam) = {L} was not reached, the last step is "
