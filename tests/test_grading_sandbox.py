@@ -27,7 +27,6 @@ submit, mark, need_engine = submissions.submit, submissions.mark, submissions.ne
 # --- thirty submissions, half of them hostile ---------------------------------------------------
 
 KEY = ROOT / "book" / "01-clever-hans.md"
-DEEP = "class A:\n    def __getattr__(self, n): return getattr(self, n + 'a')"
 NEWLINE = b"\n"
 SHARED = f"grading-{os.getpid()}"
 FORGE = (
@@ -52,7 +51,7 @@ HOSTILE = {
         "more than 1 GiB",
     ),
     "segmentation fault": (
-        f"import sys\nsys.setrecursionlimit(10**9)\n{DEEP}\nA().x",
+        "import faulthandler\nfaulthandler._sigsegv()",
         "crash",
         "SIGSEGV",
     ),

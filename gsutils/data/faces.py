@@ -24,6 +24,7 @@ classifier is known: see :func:`bayes_logit`.
 import atexit
 import io
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
@@ -264,11 +265,17 @@ def cards(seed: int = 0, sizes: tuple[int, int, int] = (4800, 1600, 1600)) -> tu
 
     The files live in a temporary folder for as long as this process does.
     """
-    folder = tempfile.TemporaryDirectory(prefix="gsutils-cards-")
-    atexit.register(folder.cleanup)
-    write_cards(Path(folder.name), seed, sizes)
-    root = fetch.prepare_celeba(Path(folder.name), root=Path(folder.name), verified=False)
+    folder = Path(tempfile.mkdtemp(prefix="gsutils-cards-"))
+    atexit.register(_remove, folder, os.getpid())
+    write_cards(folder, seed, sizes)
+    root = fetch.prepare_celeba(folder, root=folder, verified=False)
     return tuple(read(root, split, name=CARDS) for split in SPLITS)
+
+
+def _remove(folder: Path, owner: int) -> None:
+    """Remove a folder at the end of the process that made it: one forked from it still reads it."""
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _groups(size: int, shares: Sequence[int]) -> np.ndarray:

@@ -29,10 +29,13 @@ def save(path: Path, content: dict[str, Any]) -> None:
     """
     buffer = BytesIO()
     torch.save(content, buffer)
-    body = buffer.getbuffer()
     with explained(path, CheckpointsUnavailable):
         path.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(path, CheckpointsUnavailable) as part, part.open("wb") as file:
+    with (
+        buffer.getbuffer() as body,
+        atomic(path, CheckpointsUnavailable) as part,
+        part.open("wb") as file,
+    ):
         file.write(_HEAD + hashlib.sha256(body).hexdigest().encode() + b"\n")
         file.write(body)
 
