@@ -23,7 +23,7 @@ from tools.course import bank, decks, elsewhere, nbgrader, pages, sets, source
 from tools.course.elsewhere import References
 from tools.course.memory import Memory, moved
 from tools.course.settings import Course, Week
-from tools.course.tasks import Converted
+from tools.course.tasks import Converted, Task
 from tools.course.tasks import tasks as all_tasks
 from tools.notebooks import Addresses
 from tools.notebooks.syntax import Facts
@@ -67,26 +67,10 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
     """
     online = notebooks.addresses(root)
     course = dataclasses.replace(course, package=course.package or online.package)
-    notes = NOTES if (root / f"{NOTES}.md").is_file() else ""
     deck_files = sorted((build / SLIDES).glob("*.html"))
     with tempfile.TemporaryDirectory(dir=build, prefix="course-") as folder:
         student, instructor = Path(folder, "student"), Path(folder, "instructor")
-        _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
-        _copy(root, instructor, lambda text, name: source.opened(text))
-        others = dataclasses.replace(
-            online, package=course.package, pages=f"{course.site}/", ask="your teacher"
-        )
-        known = Memory(build / MEMORY, f"{stamp()} {online} {others}")
-        full = _convert(instructor, online, build, known.facts)
-        facts = {chapter.site.docname: chapter.facts or Facts() for chapter, _ in full.values()}
-        theirs = moved(facts, online, others)
-        if not (tasks := known.tasks):  # of all exercises: next week others are due
-            every = [e for chapter in source.chapters(root) for e in chapter.exercises]
-            stripped = notebooks.convert(student, others, build, theirs)
-            tasks = all_tasks(every, stripped, full, build)
-            known.keep(facts, tasks)
-        gone = _leave_out(student, course, build)
-        _convert(student, others, build, theirs)
+        tasks, gone = _chapters(course, online, student, instructor, root, build)
 
         def problems(week: Week, key: bool = False) -> str:
             made = sets.notebook(course, week, tasks, key)
@@ -97,38 +81,11 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         _write(student / "problem-sets", handed)
         _write(instructor / "problem-sets", handed)
         _write(instructor / "answer-key", solved)
-        with_slides = [
-            deck.stem for deck in deck_files if deck.stem in course.chapters and course.slides
-        ]
-        (student / f"{HOME}.md").write_text(
-            pages.home(course, slides=with_slides), encoding="utf-8"
-        )
-        teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
-        (student / f"{ABOUT}.md").write_text(pages.about(course, teaching), encoding="utf-8")
-        questions = bank.pages(root)
-        if questions:
-            (instructor / bank.FOLDER).mkdir()
-        for name, text in questions.items():
-            (instructor / bank.FOLDER / f"{name}.md").write_text(text, encoding="utf-8")
-        (instructor / f"{HOME}.md").write_text(
-            pages.home(course, True, [deck.stem for deck in deck_files], notes), encoding="utf-8"
-        )
+        _front(course, student, instructor, root, [deck.stem for deck in deck_files])
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
         _settings(instructor, course, "", footer)
-        marks = {edition: _digest(edition, build) for edition in (student, instructor)}
-        built = [e for e, mark in marks.items() if not _is_made(out, e.name, mark)]
-        for edition in built:
-            _sphinx(edition, out / KEPT / edition.name, build)
-        for name in FOLDERS:
-            if name not in ("student", "instructor") or name in [e.name for e in built]:
-                shutil.rmtree(out / name, ignore_errors=True)
-        out.mkdir(parents=True, exist_ok=True)
-        for edition in built:
-            shutil.move(out / KEPT / edition.name / "_build" / "html", out / edition.name)
-            (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
-    (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
-    shutil.rmtree(out / "student" / "slides", ignore_errors=True)
+        _sites([student, instructor], out, build)
     _write(out / "problem-sets", handed)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
@@ -137,6 +94,64 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
             _write(out / "nbgrader-source" / name, {name: nbgrader.source(text, solved[name])})
     if deck_files:
         _write_decks(course, deck_files, out)
+
+
+def _chapters(
+    course: Course, online: Addresses, student: Path, instructor: Path, root: Path, build: Path
+) -> tuple[dict[str, Task], set[str]]:
+    """Write both editions' chapters; return the exercises, and the pages that students lack."""
+    _copy(root, student, lambda text, name: source.for_students(text, course.hidden, name))
+    _copy(root, instructor, lambda text, name: source.opened(text))
+    others = dataclasses.replace(
+        online, package=course.package, pages=f"{course.site}/", ask="your teacher"
+    )
+    known = Memory(build / MEMORY, f"{stamp()} {online} {others}")
+    full = _convert(instructor, online, build, known.facts)
+    facts = {chapter.site.docname: chapter.facts or Facts() for chapter, _ in full.values()}
+    theirs = moved(facts, online, others)
+    if not (tasks := known.tasks):  # of all exercises: next week others are due
+        every = [e for chapter in source.chapters(root) for e in chapter.exercises]
+        stripped = notebooks.convert(student, others, build, theirs)
+        tasks = all_tasks(every, stripped, full, build)
+        known.keep(facts, tasks)
+    gone = _leave_out(student, course, build)
+    _convert(student, others, build, theirs)
+    return tasks, gone
+
+
+def _front(
+    course: Course, student: Path, instructor: Path, root: Path, deck_names: list[str]
+) -> None:
+    """Write the pages that the book does not have: the course's own, and the question bank."""
+    notes = NOTES if (root / f"{NOTES}.md").is_file() else ""
+    teaching = (root / f"{notes}.md").read_text(encoding="utf-8") if notes else ""
+    slides = [name for name in deck_names if name in course.chapters and course.slides]
+    made = {
+        student / HOME: pages.home(course, slides=slides),
+        student / ABOUT: pages.about(course, teaching),
+        instructor / HOME: pages.home(course, True, deck_names, notes),
+    }
+    made |= {instructor / bank.FOLDER / name: text for name, text in bank.pages(root).items()}
+    for path, text in made.items():
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _sites(editions: list[Path], out: Path, build: Path) -> None:
+    """Build the editions that have changed, and make room for what lies beside them."""
+    marks = {edition: _digest(edition, build) for edition in editions}
+    built = [e for e, mark in marks.items() if not _is_made(out, e.name, mark)]
+    for edition in built:
+        _sphinx(edition, out / KEPT / edition.name, build)
+    kept = {edition.name for edition in editions} - {edition.name for edition in built}
+    for name in FOLDERS:
+        if name not in kept:
+            shutil.rmtree(out / name, ignore_errors=True)
+    for edition in built:
+        shutil.move(out / KEPT / edition.name / "_build" / "html", out / edition.name)
+        (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
+    (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
+    shutil.rmtree(out / "student" / "slides", ignore_errors=True)
 
 
 def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
