@@ -15,6 +15,7 @@ from myst_nb.core.read import read_myst_markdown_notebook
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from grading import late
 from tools import book, gsbook
 from tools.course import editions, elsewhere, given, pages, sets, settings, source
 from tools.course.__main__ import main
@@ -173,7 +174,7 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (SMALL + "chapters: some\n", 14, "chapters must be the word all, or a list of chapters"),
         (SMALL + "slides: maybe\n", 14, "slides must be true or false"),
         (SMALL + "about: {contakt: a@b.org}\n", 14, "unknown key contakt: did you mean contact?"),
-        (SMALL + "about: {late: 3}\n", 14, "late must be what happens to late work, as text"),
+        (SMALL + "about: {late: 3}\n", 14, "late must be what else happens to late work, as text"),
         (SMALL + "about: Ada\n", 14, "about must be the keys instructor, contact, hours"),
         (SMALL + "  book: the book\n", 14, "book must be an address that starts"),
         ("a: &a [*a]", 1, ""),
@@ -489,6 +490,41 @@ def test_a_problem_set_has_its_date_its_exercises_and_what_they_need():
     answers = "\n".join(cell.source for cell in made(read(SMALL), key=True).cells)
     assert "It bends" in answers
     assert "hypot" in answers
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("free: 1, percent: 10, days: 3", "The first late day costs nothing, each further one 10%"),
+        ("free: 2.5, percent: 5", "The first 2.5 late days cost nothing, each further one 5%"),
+        ("percent: 5, days: 1", "Each late day costs 5% of the points reached. After 1 late day a"),
+        ("days: 2", "Late days cost nothing. After 2 late days a problem set counts nothing."),
+        ("free: 2", "Late days cost nothing."),
+        ("days: 0, percent: 5", "A problem set that is late counts nothing."),
+    ],
+)
+def test_students_read_what_late_days_cost_and_then_what_their_teacher_adds(rule, said):
+    text = SMALL + f"late: {{{rule}}}\n"
+    for added in ("", "One late day costs *all*."):
+        course = read(text + f"about: {{late: '{added}'}}\n" * bool(added))
+        whole = pages.late(course)
+        assert whole.startswith(said)
+        assert whole.endswith(added)
+        for shown in (made(course).cells[0].source, pages.about(course)):
+            assert f"**Late work**: {pages.plain(whole)}" in shown.replace("work.**", "work**:")
+    for none in (SMALL, SMALL + "late: {}\n", SMALL + "late: {percent: 0}\n"):
+        assert "late" not in made(read(none)).cells[0].source.lower()
+        assert "Late" not in pages.about(read(none))
+
+
+@pytest.mark.parametrize("rule", [{}, {"percent": 10}, {"free": 1, "percent": 10, "days": 3}])
+def test_what_students_read_of_late_days_is_what_the_grader_counts(rule):
+    said, counts = pages._rule(**rule), late.Rule(**rule)
+    assert (f"{counts.percent:g}%" in said) == (counts.cost(counts.free + 1, 100) > 0)
+    assert counts.cost(counts.free + 1, 100) == counts.percent
+    if counts.days is not None:
+        assert f"After {counts.days} late days a problem set counts nothing" in said
+        assert counts.cost(counts.days + 1, 100) == 100
 
 
 def test_each_question_in_words_has_a_cell_of_its_own_with_its_points():

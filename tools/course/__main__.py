@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gsutils.text import command, say
 from tools import book
-from tools.course import editions, given, source
+from tools.course import editions, given, pages, source
 from tools.course.settings import Course, CourseError, load
 
 MARK = ".course"  # in the folder of a course: what it was made from
@@ -46,6 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
     for label, page in _given_away(course):
         say(f"{label} is due, and code of {page} solves it: let few points hang on it")
+    if told := pages.late(course):
+        say(f"Of late work students read: {told}")
     say(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
     return 0
 

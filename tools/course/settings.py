@@ -67,7 +67,7 @@ class Course:
         slides: whether students get the slides of these.
         book: address of the whole book, for what students do not get; "" for no links.
         about: texts on the course by their keys: instructor, contact, hours, late, syllabus.
-        late: what late days cost: "free", "percent" and "days", as `grading.late.Rule`.
+        late: what late days cost, as students read it, too: "free", "percent" and "days", as `grading.late.Rule`.
     """
 
     title: str
