@@ -327,6 +327,21 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path, capsys, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["course.yml"]
 
 
+@pytest.mark.parametrize(("package", "unpublished"), [("", 1), ("gsutils==1", 0)])
+def test_a_commit_that_nobody_can_install_is_said_and_the_course_is_made(
+    package, unpublished, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(book, "STAMP", tmp_path / "my.yml")
+    monkeypatch.setattr("tools.course.__main__.address.is_unpublished", lambda root: True)
+    monkeypatch.setattr(editions, "make", lambda course, out: None)
+    text = SMALL + f"  package: {package}\n" * bool(package)
+    (tmp_path / "my.yml").write_text(text, encoding="utf-8")
+    assert main([str(tmp_path / "my.yml"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    line = "This commit is on no remote yet: push it before you hand the sets out.\n"
+    assert said.count(line) == unpublished
+
+
 # --- the sources --------------------------------------------------------------------------------
 
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from gsutils.text import command, say
-from tools import book
+from tools import address, book
 from tools.course import editions, given, pages, source
 from tools.course.settings import Course, CourseError, load
 
@@ -44,6 +44,8 @@ def main(arguments: list[str] | None = None) -> int:
     if not (out / "slides").is_dir():
         say("  no slides: the book has none in _build/html/slides")
     shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
+    if not course.package and address.is_unpublished(book.ROOT):
+        say("This commit is on no remote yet: push it before you hand the sets out.")
     for label, page in _given_away(course):
         say(f"{label} is due, and code of {page} solves it: let few points hang on it")
     if told := pages.late(course):
