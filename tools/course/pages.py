@@ -153,8 +153,8 @@ def late(course: Course) -> str:
 def _rule(free: float = 0, percent: float = 0, days: float | None = None) -> str:
     """Return what late days cost, as `grading.late.Rule` counts it; "" where nothing is said.
 
-    >>> _rule(free=1, percent=10, days=3)
-    'The first late day costs nothing, each further one 10% of the points reached. After 3 late days a problem set counts nothing.'
+    >>> print(_rule(free=1, percent=10, days=3))
+    The first late day costs nothing, each further one 10% of the points reached. After 3 late ...
     >>> _rule(percent=20), _rule(days=0)
     ('Each late day costs 20% of the points reached.', 'A problem set that is late counts nothing.')
     """
