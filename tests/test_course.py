@@ -8,7 +8,7 @@ import re
 import hypothesis
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, need_browser
 from hypothesis import strategies as st
 from markdown_it.renderer import RendererHTML
 from myst_nb.core.read import read_myst_markdown_notebook
@@ -654,3 +654,15 @@ def test_what_a_teacher_writes_is_text_on_the_home_page():
     assert r"**Bias \| \*and\* \{doc\}\`x\` \<b\>**" in made(course).cells[0].source
     assert r"# Bias \| \*and\* \{doc\}\`x\` \<b\>" in pages.home(course)
     assert "<h1>Bias | *and* {doc}`x` &lt;b&gt;" in pages.key(course)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_answer_keys_page_is_no_wider_than_a_phone(width, request):
+    need_browser()
+    page = request.getfixturevalue("browser").new_page(viewport={"width": width, "height": 800})
+    title = "Why networks take shortcuts and what to do about it"
+    page.set_content(pages.key(read(changed("title: Shortcuts", f"title: {title}"))))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    heights = page.evaluate("[...document.querySelectorAll('td')].map(e => e.clientHeight)")
+    assert max(heights) < 260  # a name breaks, and not into letters
+    page.close()

@@ -66,6 +66,12 @@ KEY = """\
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; padding: 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .5rem; border-top: 1px solid #8a94a0 }}
+td:last-child {{ overflow-wrap: anywhere }}
+@media (max-width: 30rem) {{
+  body {{ padding: .5rem }}
+  table {{ font-size: .8rem }}
+  th, td {{ padding: .4rem .2rem; vertical-align: top }}
+}}
 </style>
 </head>
 <body>
