@@ -1,5 +1,6 @@
 """A course of the book: what is wrong in course.yml is said, and its parts are made as it says."""
 
+import ast
 import dataclasses
 import datetime
 import os
@@ -17,9 +18,10 @@ from myst_parser.parsers.mdit import create_md_parser
 
 from grading import late
 from tools import book, gsbook
-from tools.course import editions, elsewhere, given, pages, sets, settings, source
+from tools.course import editions, elsewhere, given, pages, passages, sets, settings, source
 from tools.course.__main__ import main
 from tools.course.settings import CourseError
+from tools.course.tasks import quoted
 from tools.notebooks.syntax import EXTENSIONS, SourceError
 
 EXAMPLE = (ROOT / "course.yml").read_text(encoding="utf-8")
@@ -474,6 +476,32 @@ def test_no_page_of_the_book_solves_an_exercise_by_a_line_of_its_code():
     shown = {name: source.for_students(text, labels) for name, text in texts.items()}
     assert len(solutions) > 40
     assert given.away(shown, solutions) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_exercise_names_code_of_its_page_that_a_problem_set_does_not_have(name):
+    nodes = [*ast.walk(ast.parse(source.code(PAGES[name])))]
+    functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+    values = [node for node in nodes if isinstance(node, ast.Name)]
+    of_page = {*functions} | {node.id for node in values if isinstance(node.ctx, ast.Store)}
+    for exercise in source.chapter(name, PAGES[name]).exercises:
+        own = functions.get(exercise.check.replace("-", "_"))
+        arguments = {arg.arg for arg in own.args.args} if own else set()
+        raw = source.statement(PAGES[name], exercise.label)
+        words = {word for word in quoted(raw.text) if word.isidentifier() and word[1:]}
+        beside = {word for word in words if any(word in cell for cell in raw.cells)}
+        assert not (words & of_page) - arguments - beside, exercise.label
+
+
+@pytest.mark.parametrize("lead", [True, False])
+def test_a_formula_is_printed_with_what_its_symbols_mean(lead):
+    text = "A loss has\n\n$$\nx^2 .\n$$ (eq-a)\n\n% where: Here $x$ is a weight.\n\nThen more.\n"
+    formula = "$$\nx^2 .\n$$ (eq-a)\n\nHere $x$ is a weight."
+    assert passages._cut(text, "eq-a", lead) == "A loss has\n\n" * lead + formula
+    page = PAGES["05-spectral-decoupling"]
+    for symbol in (r"\theta", r"\Phi_0", r"\hat y"):
+        assert f"${symbol}$" in passages._cut(page, "eq-sd-loss", lead)
+    assert "Eq. 17" not in passages._cut(PAGES["01-clever-hans"], "eq-sd-two-moons", True)
 
 
 # --- problem sets -------------------------------------------------------------------------------
