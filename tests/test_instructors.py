@@ -9,6 +9,7 @@ from chapters import WRONG
 from test_chapters import CHAPTERS, PAGES, page
 
 from gsutils.checks import CHECKS
+from tools.course import settings
 
 WORDS_A_MINUTE = 90
 MINUTES = {1: 10, 2: 25, 3: 60}  # for an exercise, by its stars
@@ -107,6 +108,16 @@ def test_every_exercise_assesses_one_goal_of_its_chapter(name):
     assessed = [label for row in goals for label in labels(row["assessed by"])]
     assert sorted(assessed) == sorted(e.label for e in EXERCISES[name])
     assert all(labels(row["assessed by"]) for row in goals)
+
+
+def test_the_labels_for_course_yml_are_those_of_the_chapters_in_their_order():
+    rows = tables(section("The labels of exercises"))[0]
+    assert [chapters_in(row["chapter"]) for row in rows] == [[name] for name in CHAPTERS]
+    for name, row in zip(CHAPTERS, rows, strict=True):
+        said = re.findall(r"`(ex-[\w-]+)` \{ref\}`[^<`]*<(ex-[\w-]+)>`", row.popitem()[1])
+        assert said == [(e.label, e.label) for e in EXERCISES[name]]
+    heading = settings.LABELS.rpartition("under ")[2]
+    assert f"\n### {heading}\n" in TEXT  # where a message of course.yml sends its reader
 
 
 @pytest.mark.parametrize("name", CHAPTERS)
