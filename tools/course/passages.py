@@ -2,8 +2,8 @@ r"""What an exercise refers to, taken from the chapters: formulas, theorems and 
 
 A passage is printed as its chapter has it: a formula with the paragraph that leads to it and the
 end of its sentence, a definition or theorem in full, a figure as the picture of the last build with
-its caption. What a passage refers to is printed, too, so that no number stands alone; a formula has the
-words of the comment ``% where: …`` after it, which say what its symbols mean.
+its caption. What a passage refers to is printed, too, so that no number stands alone; a formula has
+the words of the comment ``% where: …`` after it, which say what its symbols mean.
 
 >>> references("Derive {eq}`eq-a` under Eq. 9, as in {numref}`fig-b`.")
 ['eq-a', 'eq-dual-flow', 'fig-b']
