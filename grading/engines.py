@@ -37,6 +37,7 @@ ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "PYTHONIOENCODING": "utf-8",
 }
+USERNS = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")  # of Ubuntu's AppArmor
 STUDENT = ["-P", "-m", "grading.student"]  # -P: no module of the folder in which it starts
 
 # Calls of the kernel that make a process, memory that no limit counts, or reach what is shared:
@@ -184,6 +185,17 @@ def remedy() -> str:
     container += f"{PACKAGES[1]}`"
     first = "bubblewrap (`apt-get install bubblewrap`) or " if sys.platform == "linux" else ""
     return f"install {first}{container}, or trust the students' code with --trust"
+
+
+def forbidden(engine: Engine) -> str:
+    """Return what to do where Ubuntu's AppArmor keeps bubblewrap from starting, or ""."""
+    try:
+        restricted = USERNS.read_text(encoding="utf-8").strip() not in ("", "0")
+    except OSError:
+        restricted = False
+    if not restricted or not isinstance(engine, Bubblewrap):
+        return ""
+    return f": AppArmor may forbid it here, type `sudo sysctl -w kernel.{USERNS.name}=0`"
 
 
 def seccomp() -> bytes:

@@ -281,5 +281,6 @@ def choose(wanted: str = "auto") -> Engine:
                 sandbox.begin()
             return engine
         except (OSError, NoEngine, Stopped) as problem:
-            why = why or f"{engine.name} does not start ({values.plain(problem, 200)})"
+            said = f"{engine.name} does not start ({values.plain(problem, 200)})"
+            why = why or said + engines.forbidden(engine)
     raise NoEngine(f"{why}; {engines.remedy()}")

@@ -118,6 +118,21 @@ def test_the_package_comes_from_the_tag_of_the_commit_or_from_the_commit(tree):
     assert address.ref(tree) == git(tree, "rev-parse", "HEAD") != commit
 
 
+def test_a_commit_is_unpublished_until_a_remote_has_it(tree, tmp_path):
+    assert address.is_unpublished(tree)
+    git(tmp_path, "init", "-q", "--bare", "book.git")
+    git(tree, "remote", "add", "origin", str(tmp_path / "book.git"))
+    assert address.is_unpublished(tree)
+    git(tree, "push", "-q", "origin", "HEAD:main")
+    assert not address.is_unpublished(tree)
+    git(tree, "commit", "-qm", "two", "--allow-empty")
+    assert address.is_unpublished(tree)
+    git(tree, "push", "-q", "origin", "HEAD:another")
+    assert not address.is_unpublished(tree)
+    (tmp_path / "unpacked").mkdir()  # no checkout: its version's tag is pinned
+    assert not address.is_unpublished(tmp_path / "unpacked")
+
+
 @pytest.mark.parametrize(
     ("repository", "pages"),
     [

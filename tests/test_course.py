@@ -1,5 +1,6 @@
 """A course of the book: what is wrong in course.yml is said, and its parts are made as it says."""
 
+import ast
 import dataclasses
 import datetime
 import os
@@ -8,17 +9,19 @@ import re
 import hypothesis
 import nbformat
 import pytest
-from conftest import ROOT
+from conftest import ROOT, need_browser
 from hypothesis import strategies as st
 from markdown_it.renderer import RendererHTML
 from myst_nb.core.read import read_myst_markdown_notebook
 from myst_parser.config.main import MdParserConfig
 from myst_parser.parsers.mdit import create_md_parser
 
+from grading import late
 from tools import book, gsbook
-from tools.course import editions, elsewhere, given, pages, sets, settings, source
+from tools.course import editions, elsewhere, given, pages, passages, sets, settings, source
 from tools.course.__main__ import main
 from tools.course.settings import CourseError
+from tools.course.tasks import quoted
 from tools.notebooks.syntax import EXTENSIONS, SourceError
 
 EXAMPLE = (ROOT / "course.yml").read_text(encoding="utf-8")
@@ -99,6 +102,28 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
             6,
             "entry 1 of chapters must be the name of a chapter",
         ),
+        (changed("[01-clever-hans]", "[1]"), 6, "number 1: did you mean 01-clever-hans?"),
+        (changed("[07-colored-mnist]", "[7]"), 10, "number 7: did you mean 07-colored-mnist?"),
+        (changed("[07-colored-mnist]", "['07']"), 10, "07: did you mean 07-colored-mnist?"),
+        (changed("[07-colored-mnist]", "7"), 10, "number 7: did you mean 07-colored-mnist?"),
+        (changed("[07-colored-mnist]", "[77]"), 10, "such as 01-clever-hans, got the number 77"),
+        (SMALL + "chapters: [1, 7]\n", 14, "did you mean 01-clever-hans, 07-colored-mnist?"),
+        (SMALL + "solutions: {hide: [7]}\n", 14, "did you mean 07-colored-mnist?"),
+        (changed("ex-half", "ex-HALF"), 7, "unknown exercise ex-HALF: did you mean ex-half?"),
+        (changed("ex-half", "EX-IRM"), 7, "unknown exercise EX-IRM: did you mean ex-irm?"),
+        (
+            changed("[01-clever-hans]", "[01-clever-hnas]").replace("ex-half", "zzz"),
+            7,
+            "unknown exercise zzz: they are listed in book/instructors.md",
+        ),
+        (SMALL + "Late: {free: 1}\n", 14, "unknown key Late: did you mean late?"),
+        (SMALL + "teacher: Ada\n", 14, "unknown key teacher: did you mean about: instructor?"),
+        (SMALL + "about: {Teacher: Ada}\n", 14, "unknown key Teacher: did you mean instructor?"),
+        (SMALL + "email: a@b.org\n", 14, "unknown key email: did you mean about: contact?"),
+        (SMALL + "release: all\n", 14, "unknown key release: did you mean solutions: release?"),
+        (SMALL + "late: {percent: 10%}\n", 14, "got the text 10%: write 10"),
+        (changed("due: 2027-02-08", "due: 2027-02-08 23:59"), 8, "no time: write 2027-02-08"),
+        (changed("due: 2027-02-08", "due: 2027-02-08T23:59:00Z"), 8, "no time: write 2027-02-08"),
         (changed("[01-clever-hans]", "01-clever-hans"), 6, "chapters must be a list of chapters"),
         (changed("ex-half", "ex-hlaf"), 7, "unknown exercise ex-hlaf: did you mean ex-half?"),
         (changed("ex-half", "zzz"), 7, "unknown exercise zzz: expected one of ex-half, ex-line"),
@@ -173,7 +198,7 @@ def test_the_example_has_no_mistake_and_hides_all_but_one():
         (SMALL + "chapters: some\n", 14, "chapters must be the word all, or a list of chapters"),
         (SMALL + "slides: maybe\n", 14, "slides must be true or false"),
         (SMALL + "about: {contakt: a@b.org}\n", 14, "unknown key contakt: did you mean contact?"),
-        (SMALL + "about: {late: 3}\n", 14, "late must be what happens to late work, as text"),
+        (SMALL + "about: {late: 3}\n", 14, "late must be what else happens to late work, as text"),
         (SMALL + "about: Ada\n", 14, "about must be the keys instructor, contact, hours"),
         (SMALL + "  book: the book\n", 14, "book must be an address that starts"),
         ("a: &a [*a]", 1, ""),
@@ -326,6 +351,21 @@ def test_a_folder_with_other_files_is_not_written_to(tmp_path, capsys, monkeypat
     assert [path.name for path in tmp_path.iterdir()] == ["course.yml"]
 
 
+@pytest.mark.parametrize(("package", "unpublished"), [("", 1), ("gsutils==1", 0)])
+def test_a_commit_that_nobody_can_install_is_said_and_the_course_is_made(
+    package, unpublished, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(book, "STAMP", tmp_path / "my.yml")
+    monkeypatch.setattr("tools.course.__main__.address.is_unpublished", lambda root: True)
+    monkeypatch.setattr(editions, "make", lambda course, out: None)
+    text = SMALL + f"  package: {package}\n" * bool(package)
+    (tmp_path / "my.yml").write_text(text, encoding="utf-8")
+    assert main([str(tmp_path / "my.yml"), "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    line = "This commit is on no remote yet: push it before you hand the sets out.\n"
+    assert said.count(line) == unpublished
+
+
 # --- the sources --------------------------------------------------------------------------------
 
 
@@ -438,6 +478,32 @@ def test_no_page_of_the_book_solves_an_exercise_by_a_line_of_its_code():
     assert given.away(shown, solutions) == []
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_no_exercise_names_code_of_its_page_that_a_problem_set_does_not_have(name):
+    nodes = [*ast.walk(ast.parse(source.code(PAGES[name])))]
+    functions = {node.name: node for node in nodes if isinstance(node, ast.FunctionDef)}
+    values = [node for node in nodes if isinstance(node, ast.Name)]
+    of_page = {*functions} | {node.id for node in values if isinstance(node.ctx, ast.Store)}
+    for exercise in source.chapter(name, PAGES[name]).exercises:
+        own = functions.get(exercise.check.replace("-", "_"))
+        arguments = {arg.arg for arg in own.args.args} if own else set()
+        raw = source.statement(PAGES[name], exercise.label)
+        words = {word for word in quoted(raw.text) if word.isidentifier() and word[1:]}
+        beside = {word for word in words if any(word in cell for cell in raw.cells)}
+        assert not (words & of_page) - arguments - beside, exercise.label
+
+
+@pytest.mark.parametrize("lead", [True, False])
+def test_a_formula_is_printed_with_what_its_symbols_mean(lead):
+    text = "A loss has\n\n$$\nx^2 .\n$$ (eq-a)\n\n% where: Here $x$ is a weight.\n\nThen more.\n"
+    formula = "$$\nx^2 .\n$$ (eq-a)\n\nHere $x$ is a weight."
+    assert passages._cut(text, "eq-a", lead) == "A loss has\n\n" * lead + formula
+    page = PAGES["05-spectral-decoupling"]
+    for symbol in (r"\theta", r"\Phi_0", r"\hat y"):
+        assert f"${symbol}$" in passages._cut(page, "eq-sd-loss", lead)
+    assert "Eq. 17" not in passages._cut(PAGES["01-clever-hans"], "eq-sd-two-moons", True)
+
+
 # --- problem sets -------------------------------------------------------------------------------
 
 TASKS = {
@@ -489,6 +555,41 @@ def test_a_problem_set_has_its_date_its_exercises_and_what_they_need():
     answers = "\n".join(cell.source for cell in made(read(SMALL), key=True).cells)
     assert "It bends" in answers
     assert "hypot" in answers
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("free: 1, percent: 10, days: 3", "The first late day costs nothing, each further one 10%"),
+        ("free: 2.5, percent: 5", "The first 2.5 late days cost nothing, each further one 5%"),
+        ("percent: 5, days: 1", "Each late day costs 5% of the points reached. After 1 late day a"),
+        ("days: 2", "Late days cost nothing. After 2 late days a problem set counts nothing."),
+        ("free: 2", "Late days cost nothing."),
+        ("days: 0, percent: 5", "A problem set that is late counts nothing."),
+    ],
+)
+def test_students_read_what_late_days_cost_and_then_what_their_teacher_adds(rule, said):
+    text = SMALL + f"late: {{{rule}}}\n"
+    for added in ("", "One late day costs *all*."):
+        course = read(text + f"about: {{late: '{added}'}}\n" * bool(added))
+        whole = pages.late(course)
+        assert whole.startswith(said)
+        assert whole.endswith(added)
+        for shown in (made(course).cells[0].source, pages.about(course)):
+            assert f"**Late work**: {pages.plain(whole)}" in shown.replace("work.**", "work**:")
+    for none in (SMALL, SMALL + "late: {}\n", SMALL + "late: {percent: 0}\n"):
+        assert "late" not in made(read(none)).cells[0].source.lower()
+        assert "Late" not in pages.about(read(none))
+
+
+@pytest.mark.parametrize("rule", [{}, {"percent": 10}, {"free": 1, "percent": 10, "days": 3}])
+def test_what_students_read_of_late_days_is_what_the_grader_counts(rule):
+    said, counts = pages._rule(**rule), late.Rule(**rule)
+    assert (f"{counts.percent:g}%" in said) == (counts.cost(counts.free + 1, 100) > 0)
+    assert counts.cost(counts.free + 1, 100) == counts.percent
+    if counts.days is not None:
+        assert f"After {counts.days} late days a problem set counts nothing" in said
+        assert counts.cost(counts.days + 1, 100) == 100
 
 
 def test_each_question_in_words_has_a_cell_of_its_own_with_its_points():
@@ -581,3 +682,15 @@ def test_what_a_teacher_writes_is_text_on_the_home_page():
     assert r"**Bias \| \*and\* \{doc\}\`x\` \<b\>**" in made(course).cells[0].source
     assert r"# Bias \| \*and\* \{doc\}\`x\` \<b\>" in pages.home(course)
     assert "<h1>Bias | *and* {doc}`x` &lt;b&gt;" in pages.key(course)
+
+
+@pytest.mark.parametrize("width", [320, 390])
+def test_the_answer_keys_page_is_no_wider_than_a_phone(width, request):
+    need_browser()
+    page = request.getfixturevalue("browser").new_page(viewport={"width": width, "height": 800})
+    title = "Why networks take shortcuts and what to do about it"
+    page.set_content(pages.key(read(changed("title: Shortcuts", f"title: {title}"))))
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    heights = page.evaluate("[...document.querySelectorAll('td')].map(e => e.clientHeight)")
+    assert max(heights) < 260  # a name breaks, and not into letters
+    page.close()

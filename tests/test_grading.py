@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from submissions import IMPORTS, QUICK, RIGHT, STUB, cell, function, notebook
 from test_chapters import CHAPTERS, MD, PAGES, page
 
-from grading import catalogue, grader, overview, report
+from grading import catalogue, engines, grader, overview, report
 from grading.command import main
 from grading.engines import Container
 from grading.grader import grade
@@ -479,16 +479,24 @@ def test_without_an_engine_grading_refuses_in_one_sentence(submit, tmp_path, cap
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("restricted", ["0\n", "1\n", None])
 @pytest.mark.parametrize("program", ["bwrap", "docker"])
 def test_an_engine_that_does_not_start_is_refused_with_its_reason(
-    program, submit, tmp_path, capsys, monkeypatch
+    program, restricted, submit, tmp_path, capsys, monkeypatch
 ):
+    setting = tmp_path / "apparmor_restrict_unprivileged_userns"  # of Ubuntu's kernels alone
+    if restricted:
+        setting.write_text(restricted, encoding="utf-8")
+    monkeypatch.setattr(engines, "USERNS", setting)
     (tmp_path / program).write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
     (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main([str(submit(IMPORTS)), "--out", str(tmp_path / "out")]) == 1
     error = capsys.readouterr().err
-    assert "does not start (no permission); install bubblewrap" in error
+    remedy = "type `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
+    says_it = (program, restricted) == ("bwrap", "1\n")
+    hint = f": AppArmor may forbid it here, {remedy}" if says_it else ""
+    assert f"does not start (no permission){hint}; install bubblewrap" in error
     assert error.count("\n") == 1
 
 

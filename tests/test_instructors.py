@@ -1,14 +1,19 @@
 """The instructor's page: its tables, recomputed from the chapters that they speak of."""
 
+import os
 import re
+import subprocess
+import textwrap
 from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
 from chapters import WRONG
+from conftest import ROOT
 from test_chapters import CHAPTERS, PAGES, page
 
 from gsutils.checks import CHECKS
+from tools.course import settings
 
 WORDS_A_MINUTE = 90
 MINUTES = {1: 10, 2: 25, 3: 60}  # for an exercise, by its stars
@@ -109,6 +114,16 @@ def test_every_exercise_assesses_one_goal_of_its_chapter(name):
     assert all(labels(row["assessed by"]) for row in goals)
 
 
+def test_the_labels_for_course_yml_are_those_of_the_chapters_in_their_order():
+    rows = tables(section("The labels of exercises"))[0]
+    assert [chapters_in(row["chapter"]) for row in rows] == [[name] for name in CHAPTERS]
+    for name, row in zip(CHAPTERS, rows, strict=True):
+        said = re.findall(r"`(ex-[\w-]+)` \{ref\}`[^<`]*<(ex-[\w-]+)>`", row.popitem()[1])
+        assert said == [(e.label, e.label) for e in EXERCISES[name]]
+    heading = settings.LABELS.rpartition("under ")[2]
+    assert f"\n### {heading}\n" in TEXT  # where a message of course.yml sends its reader
+
+
 @pytest.mark.parametrize("name", CHAPTERS)
 def test_a_chapter_needs_what_it_says_and_takes_what_it_holds(name):
     row = GLANCE[name]
@@ -145,6 +160,40 @@ def test_twelve_weeks_have_every_chapter_and_every_exercise_with_a_key():
     assert read == CHAPTERS
     given = [label for row in SCHEDULES["Twelve"] for label in labels(row["homework"])]
     assert given == [e.label for e in BY_LABEL.values() if not e.open]
+
+
+def test_the_commands_that_publish_a_course_put_the_edition_as_it_is_on_a_branch(tmp_path):
+    (block,) = re.findall(r"(?s)   ```bash\n(.*?)   ```", section("Publish the students' edition"))
+    bare, student = tmp_path / "bare.git", tmp_path / "book" / "_build" / "course" / "student"
+    subprocess.run(["git", "init", "--quiet", "--bare", bare], check=True)
+    names = [".nojekyll", "index.html", "_sources/week.ipynb", "new.html"]
+    (student / "_sources").mkdir(parents=True)
+    commands = textwrap.dedent(block).replace("https://github.com/YOU/shortcuts", bare.as_uri())
+    assert commands != textwrap.dedent(block)
+    who = {
+        f"GIT_{role}_{what}": "a@b.org"
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
+    for week in (3, 4):  # the second time a page is added
+        for name in names[:week]:
+            (student / name).write_text(f"{name} {week}", encoding="utf-8")
+        subprocess.run(
+            ["bash", "-e", "-c", commands], check=True, cwd=tmp_path / "book", env=os.environ | who
+        )
+        shown = ["git", "-C", str(bare), "ls-tree", "-r", "--name-only", "main"]
+        assert subprocess.check_output(shown, text=True).split() == sorted(names[:week])
+        log = ["git", "-C", str(bare), "rev-list", "--count", "main"]
+        assert subprocess.check_output(log, text=True).strip() == "1"
+
+
+def test_the_steps_that_publish_the_whole_book_warn_of_its_solutions():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    steps = re.search(r"(?s)^## Publish it yourself.*?(?=^## )", text, re.MULTILINE)[0]
+    assert "**This publishes every solution.**" in steps
+    (place,) = re.findall(r"\(book/instructors\.md#([\w-]+)\)", steps)
+    headings = re.findall(r"^#+ (.*)$", TEXT, re.MULTILINE)
+    assert place in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
 SLIPS = tables(section("Misconceptions"))[1]

@@ -9,6 +9,7 @@ nbgrader has an environment of its own. Name its folder of programs, and this ru
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -93,6 +94,11 @@ def test_nbgrader_hands_out_grades_and_exports(tmp_path):
     spec = {"argv": argv, "display_name": "Python 3", "language": "python"}
     (kernel / "kernel.json").write_text(json.dumps(spec))
     folder, name = tmp_path / "course", WEEK.name
+    work = tmp_path / "work"  # where the commands are typed
+    work.mkdir()
+    (config,) = re.findall(r"(?ms)^```python\n(c = get_config\(\)\n.*?)^```", PAGES["instructors"])
+    config = config.replace("/home/you/shortcuts", str(folder))
+    (work / "nbgrader_config.py").write_text(config, encoding="utf-8")
     (folder / "source" / name).mkdir(parents=True)
     (folder / "source" / name / f"{name}.ipynb").write_text(SOURCE, encoding="utf-8")
     environment = {**os.environ, "JUPYTER_PATH": str(tmp_path / "share"), "PYTHONPATH": str(ROOT)}
@@ -100,7 +106,7 @@ def test_nbgrader_hands_out_grades_and_exports(tmp_path):
 
     def run(*words):
         ran = subprocess.run(
-            [programs / "nbgrader", *words], cwd=folder, env=environment, check=False,
+            [programs / "nbgrader", *words], cwd=work, env=environment, check=False,
             capture_output=True, text=True, timeout=600,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stderr[-3000:]
@@ -127,7 +133,7 @@ def test_nbgrader_hands_out_grades_and_exports(tmp_path):
     run("autograde", name)
     run("generate_feedback", name)
     run("export", "--to", "grades.csv")
-    with (folder / "grades.csv").open(encoding="utf-8") as file:
+    with (work / "grades.csv").open(encoding="utf-8") as file:
         rows = {row["student_id"]: row for row in csv.DictReader(file)}
     assert {s: (float(r["score"]), float(r["max_score"])) for s, r in rows.items()} == {
         "ada": (2, 3), "bo": (0, 3),  # the point in words is given by hand

@@ -224,6 +224,16 @@ def ref(root: Path) -> str:
     return f"v{version(root)}"
 
 
+def is_unpublished(root: Path) -> bool:
+    """Whether no branch of a remote has the last commit of the checkout in `root`, as last seen.
+
+    What `ref` names cannot be installed then. No remote is asked.
+    """
+    if not is_checkout(root) or not git(root, "rev-parse", "HEAD"):
+        return False
+    return not git(root, "branch", "--remotes", "--contains", "HEAD")
+
+
 def addresses(root: Path, local: bool = False) -> Addresses:
     """The addresses of the checkout in `root`, as its repository has them; `local` as in `address`.
 

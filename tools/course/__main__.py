@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 
 from gsutils.text import command, say
-from tools import book
-from tools.course import editions, given, source
+from tools import address, book
+from tools.course import editions, given, pages, source
 from tools.course.settings import Course, CourseError, load
 
 MARK = ".course"  # in the folder of a course: what it was made from
@@ -44,8 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
     if not (out / "slides").is_dir():
         say("  no slides: the book has none in _build/html/slides")
     shown = sum(len(chapter.exercises) for chapter in chapters) - len(course.hidden)
+    if not course.package and address.is_unpublished(book.ROOT):
+        say("This commit is on no remote yet: push it before you hand the sets out.")
     for label, page in _given_away(course):
         say(f"{label} is due, and code of {page} solves it: let few points hang on it")
+    if told := pages.late(course):
+        say(f"Of late work students read: {told}")
     say(f"Students see {shown} of the solutions; {len(course.hidden)} are hidden.")
     return 0
 

@@ -12,8 +12,9 @@ schema's descriptions are the words of the messages, and of editors that read th
 
 import difflib
 import math
+import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import jsonschema
@@ -22,6 +23,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 
 Place = Sequence[str | int]
+Hint = Callable[[Place, Any], str]  # what a value at a place was meant to be, or ""
 LONGEST = 80  # characters of a value in a message
 # Marks that let a line be read in another order than it is written, and the mark of a file's start.
 TURNING = {*map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A))), "\ufeff"}
@@ -159,18 +161,20 @@ class Marked:
             line = marks[0 if of_key or part is None else -2]
         return int(line) + 1
 
-    def mistakes(self, schema: dict[str, Any]) -> list[tuple[int, str]]:
+    def mistakes(
+        self, schema: dict[str, Any], hint: Hint = lambda place, value: ""
+    ) -> list[tuple[int, str]]:
         """Return the lines and messages of all that differs from a schema, or stands twice."""
-        return sorted({*self._mistakes, *self._differing(schema)})
+        return sorted({*self._mistakes, *self._differing(schema, hint)})
 
-    def _differing(self, schema: dict[str, Any]) -> Iterator[tuple[int, str]]:
+    def _differing(self, schema: dict[str, Any], hint: Hint) -> Iterator[tuple[int, str]]:
         for error in _Validator(schema).iter_errors(self.data):
             place = list(error.absolute_path)
             expected = error.schema.get("properties", {})
             if error.validator == "additionalProperties" and expected:
                 for key in error.instance.keys() - expected.keys():
                     line = self.line([*place, key], of_key=True)
-                    yield line, f"unknown key {shown(key)}: {meant(key, expected)}"
+                    yield line, f"unknown key {shown(key)}: {_key(key, expected, schema)}"
             elif error.validator == "required":
                 for key in set(error.schema["required"]) - error.instance.keys():
                     what = _described(expected[key], schema)
@@ -178,7 +182,9 @@ class Marked:
             else:
                 got = f"got {_shown(error.instance)}"
                 what = _described(error.schema, schema)
-                yield self.line(place), f"{_called(place)} must be {what}, {got}"
+                better = hint(place, error.instance) or _written(error.instance, error.schema)
+                remedy = f": {better}" * bool(better)
+                yield self.line(place), f"{_called(place)} must be {what}, {got}{remedy}"
 
 
 def meant(word: str, known: Iterable[str]) -> str:
@@ -186,11 +192,48 @@ def meant(word: str, known: Iterable[str]) -> str:
 
     >>> meant("colour", ["color", "size"]), meant("x", ["color", "size"])
     ('did you mean color?', 'expected one of color, size')
+    >>> meant("COLOR", ["color", "size"])
+    'did you mean color?'
     """
-    known = list(known)
-    if close := difflib.get_close_matches(word, known, 1):
-        return f"did you mean {close[0]}?"
-    return f"expected one of {', '.join(known)}"
+    known = {name.lower(): name for name in known}
+    if close := difflib.get_close_matches(word.lower(), known, 1):
+        return f"did you mean {known[close[0]]}?"
+    return f"expected one of {', '.join(known.values())}"
+
+
+def _key(word: str, expected: dict[str, Any], schema: dict[str, Any]) -> str:
+    """Return what was meant by a key: one of those expected there, else one within a key above.
+
+    A key's ``also`` in the schema has other words for it.
+    """
+
+    def called(keys: dict[str, Any]) -> str:
+        names = [name for name, part in keys.items() if word.lower() in part.get("also", ())]
+        return names[0] if names else word.lower() if word.lower() in keys else ""
+
+    if name := called(expected):
+        return f"did you mean {name}?"
+    near = meant(word, expected)
+    if near.startswith("did"):
+        return near
+    for above, part in schema.get("properties", {}).items():
+        if name := called(part.get("properties", {})):
+            return f"did you mean {above}: {name}?"
+    return near
+
+
+def _written(value: Any, schema: dict[str, Any]) -> str:
+    """Return how to write a value of which only the form is wrong, or "".
+
+    >>> _written("10 %", {"type": "number"}), _written("2027-02-08 23:59", {"pattern": "-"})
+    ('write 10', 'a day counts to its end and has no time: write 2027-02-08')
+    """
+    text = value if isinstance(value, str) else ""
+    if schema.get("type") in ("number", "integer"):
+        found = re.fullmatch(r"(\d+(?:\.\d+)?) ?%", text)
+        return f"write {found[1]}" if found else ""
+    found = re.match(r"(\d{4}-\d\d-\d\d)[T ]\s*\d", text)
+    return f"a day counts to its end and has no time: write {found[1]}" if found else ""
 
 
 def shown(value: object) -> str:

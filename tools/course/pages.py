@@ -66,6 +66,12 @@ KEY = """\
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 50rem; margin: auto; padding: 1rem }}
 table {{ border-collapse: collapse; width: 100% }}
 th, td {{ text-align: left; padding: .5rem; border-top: 1px solid #8a94a0 }}
+td:last-child {{ overflow-wrap: anywhere }}
+@media (max-width: 30rem) {{
+  body {{ padding: .5rem }}
+  table {{ font-size: .8rem }}
+  th, td {{ padding: .4rem .2rem; vertical-align: top }}
+}}
 </style>
 </head>
 <body>
@@ -126,7 +132,8 @@ def about(course: Course, teaching: str = "") -> str:
     """
     words = {"instructor": "Instructor", "contact": "Contact", "hours": "Office hours"}
     words |= {"late": "Late work"}
-    facts = [(word, plain(course.about[key])) for key, word in words.items() if key in course.about]
+    told = {**course.about, "late": late(course)}
+    facts = [(word, plain(told[key])) for key, word in words.items() if told.get(key)]
     facts += [("Solutions", "appear in the chapters when your instructor releases them")]
     paragraphs = re.split(r"\n\s*\n", course.about.get("syllabus", "").strip())
     syllabus = "\n\n".join(map(plain, filter(None, paragraphs)))
@@ -139,6 +146,38 @@ def about(course: Course, teaching: str = "") -> str:
         goals=_goals(course, teaching),
         statements=f"{statements}\n" if statements else "",
     )
+
+
+def late(course: Course) -> str:
+    """Return what students read of late work: what `late` costs, then `about: late`; "" for none.
+
+    Both stand together, so that nobody reads one of them alone.
+    """
+    return " ".join(filter(None, [_rule(**course.late), course.about.get("late", "")]))
+
+
+def _rule(free: float = 0, percent: float = 0, days: float | None = None) -> str:
+    """Return what late days cost, as `grading.late.Rule` counts it; "" where nothing is said.
+
+    >>> print(_rule(free=1, percent=10, days=3))
+    The first late day costs nothing, each further one 10% of the points reached. After 3 late ...
+    >>> _rule(percent=20), _rule(days=0)
+    ('Each late day costs 20% of the points reached.', 'A problem set that is late counts nothing.')
+    """
+    if days == 0:
+        return "A problem set that is late counts nothing."
+    cost = f"{percent:g}% of the points reached"
+    if not percent:
+        said = "Late days cost nothing." if free or days else ""
+    elif not free:
+        said = f"Each late day costs {cost}."
+    elif free == 1:
+        said = f"The first late day costs nothing, each further one {cost}."
+    else:
+        said = f"The first {free:g} late days cost nothing, each further one {cost}."
+    if days is None:
+        return said
+    return f"{said} After {days:g} late day{'s' * (days != 1)} a problem set counts nothing."
 
 
 def _goals(course: Course, teaching: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 import nbformat
 
 from grading.words import WORDS
-from tools.course.pages import plain
+from tools.course.pages import late, plain
 from tools.course.settings import Course, Week, day
 from tools.course.source import TAG, Exercise
 from tools.course.tasks import Task
@@ -161,12 +161,13 @@ def _head(course: Course, week: Week, known: dict[str, Task], key: bool) -> str:
             f"Not for students. {'; '.join(counts)}.\n\n{LICENCE}"
         )
     topic = f": {plain(week.topic)}" if week.topic else ""
+    delay = f"**Late work.** {plain(late(course))}\n\n" if late(course) else ""
     return (
         f"# Problem set, week {week.number}\n\n**{title}**{topic}. "
         f"Due **{day(week.due)}**. {_points(total)}: {'; '.join(counts)}.\n\n"
         "Write your name into the next cell: it says whose work this is. Write code in place of "
         "`...`; the check below it says what is still wrong. Write words where it says *Your "
-        f"answer*. Hand in this notebook as `{week.name}.ipynb`.\n\n{LICENCE}"
+        f"answer*. Hand in this notebook as `{week.name}.ipynb`.\n\n{delay}{LICENCE}"
     )
 
 

@@ -24,6 +24,8 @@ from tools.course.source import Chapter, Exercise
 SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
 ADVICE = "copy course.yml from the book's repository and change it"
 
+LABELS = "they are listed in book/instructors.md, under The labels of exercises"
+
 
 class CourseError(ValueError):
     """A ``course.yml`` has mistakes; the message has a line for each."""
@@ -138,9 +140,9 @@ def read(
         raise CourseError(f"{name}:{error.line}: {error}") from None
     if document.data is None:
         raise CourseError(f"{name}:1: the file is empty: {ADVICE}")
-    mistakes = document.mistakes(SCHEMA)
+    reader = _Reader(document, chapters)
+    mistakes = document.mistakes(SCHEMA, reader.numbered)
     if not mistakes:
-        reader = _Reader(document, chapters)
         course = reader.course(today or datetime.date.today())
         mistakes = sorted(reader.mistakes)
     if mistakes:
@@ -156,6 +158,15 @@ class _Reader:
         self.mistakes: list[tuple[int, str]] = []
         self.chapters = {chapter.name: chapter for chapter in chapters}
         self.exercises = {e.label: e for chapter in chapters for e in chapter.exercises}
+
+    def numbered(self, place: Place, value: Any) -> str:
+        """Return which chapters were meant by numbers, or ""."""
+        listed = "chapters" in place[-2:] or {"hide", "release"} & {*place[-2:]}
+        entries = value if isinstance(value, list) else [value]
+        numbers = {name.partition("-")[0].lstrip("0"): name for name in self.chapters}
+        names = [numbers.get(str(entry).lstrip("0"), "") for entry in entries]
+        named = ", ".join(filter(None, names))
+        return f"did you mean {named}?" if listed and named else ""
 
     def mistake(self, place: Place, message: str) -> None:
         """Note a mistake in the value at a place."""
@@ -242,10 +253,7 @@ class _Reader:
         for entry, line in zip(entries, lines, strict=True):
             ((label, points),) = entry.items() if isinstance(entry, dict) else [(entry, None)]
             if label not in self.exercises:
-                near = [e for c in chapters for e in c.exercises] or self.exercises.values()
-                labels = [e.label for e in near]
-                every = meant(label, self.exercises) if meant(label, labels)[0] == "e" else ""
-                hint = every if every.startswith("did") else meant(label, labels)
+                hint = self.near(label, chapters)
                 self.mistakes.append((line, f"unknown exercise {shown(label)}: {hint}"))
             elif label in before:
                 message = f"{label} is assigned in line {before[label]} already: remove one"
@@ -254,6 +262,15 @@ class _Reader:
                 before[label] = line
                 exercise = self.exercises[label]
                 yield exercise, float(exercise.points if points is None else points)
+
+    def near(self, label: str, chapters: list[Chapter]) -> str:
+        """Return which exercise was meant, of a week's chapters or of any; else what there are."""
+        labels = [exercise.label for chapter in chapters for exercise in chapter.exercises]
+        anywhere = meant(label, self.exercises)
+        if anywhere == f"did you mean {label.lower()}?" or not labels:
+            return anywhere if anywhere.startswith("did") else LABELS
+        here = meant(label, labels)
+        return here if here.startswith("did") or not anywhere.startswith("did") else anywhere
 
     def due(
         self, place: Place, data: dict[str, Any], begins: datetime.date, needed: bool
@@ -302,7 +319,8 @@ class _Reader:
         """Return whether a name is known; note it if not."""
         if name in known:
             return True
-        self.mistake(place, f"unknown {kind} {shown(name)}: {meant(name, known)}")
+        hint = self.numbered(place, name) or meant(name, known)
+        self.mistake(place, f"unknown {kind} {shown(name)}: {hint}")
         return False
 
     def date(self, place: Place) -> datetime.date | None:

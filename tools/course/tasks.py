@@ -20,7 +20,8 @@ from tools.notebooks.syntax import GLUED
 
 PYTHON = re.compile(r"^```python\n(.*?)^```\n*", re.MULTILINE | re.DOTALL)
 MEASURED = "*The values left out (…) are measured: they stand on the chapter's page.*"
-QUOTED = re.compile(r"(?<![}`])`([^`]+)`")  # code in a sentence, but no role
+ROLE = re.compile(r"\{[\w:]+\}`[^`]*`")
+QUOTED = re.compile(r"(?<!`)`([^`]+)`")
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,17 @@ def page_objects(exercise: Exercise, notebook: dict[str, Any], raw: Statement) -
 
 def called(text: str) -> list[str]:
     """Return the names of what the code in a text calls, indexes or takes an attribute of."""
-    used = [m[1] for code in QUOTED.findall(text) if (m := re.match(r"(\w+)[.\[(]", code))]
+    used = [m[1] for code in quoted(text) if (m := re.match(r"(\w+)[.\[(]", code))]
     return list(dict.fromkeys(used))
+
+
+def quoted(text: str) -> list[str]:
+    """Return the code in a text's sentences, without what stands in roles.
+
+    >>> quoted("By {eq}`a`, not by `f` or {ref}`b <c>`, `g`.")
+    ['f', 'g']
+    """
+    return QUOTED.findall(ROLE.sub("", text))
 
 
 def _exercises(cell: dict[str, Any]) -> list[str]:
