@@ -21,8 +21,9 @@ from typing import Any
 from grading import values
 from grading.catalogue import BY_CHECK, EXERCISES
 from grading.engines import Engine, Trust
+from grading.limits import Limits
 from grading.records import Mark, Report
-from grading.sandbox import Limits, Sandbox, Stopped, choose
+from grading.sandbox import Sandbox, Stopped, choose
 from gsutils.checks import CHECKS
 from gsutils.checks.verdict import Check
 

@@ -8,7 +8,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from gsutils.checks import CHECKS
+from grading.catalogue import BY_CHECK
 
 STATUSES = {
     "passed": "right",
@@ -60,7 +60,7 @@ class Mark:
     @property
     def by_hand(self) -> bool:
         """Whether the answer is in words."""
-        return self.exercise not in CHECKS
+        return self.exercise not in BY_CHECK
 
 
 @dataclass(frozen=True)

@@ -446,5 +446,34 @@ def test_a_class_from_notebooks_to_marks_and_back(submit, tmp_path, capsys):
     assert [m["number"] for m in graded["exercises"]] == ["1", "2"]
     assert rows_of(tmp_path / "o" / "canvas.csv")[1]["Shortcuts, week 1"] == "4"
     (tmp_path / "o" / "marks.csv").write_bytes(b"\xff\xfe\x00")
-    assert main(command) == 1
+    assert main(command) == 2
     assert "this is no text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_courses_problem_set_is_not_graded_without_what_was_handed_out(
+    packed, submit, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = submit(IMPORTS, function(RIGHT), name="in/ada.ipynb")
+    fake = cell('about = {"gs": {"title": "no metadata"}}', gs={"exercise": "ex-half"})
+    submit(IMPORTS, fake, function(RIGHT), name="in/a.ipynb")
+    assert main(["in", "--trust", "--out", "free"]) == 0
+    content = json.loads(path.read_text())
+    content["metadata"]["gs"] = dict(reversed(ABOUT.items()))  # Jupyter sorts the keys
+    path.write_text(json.dumps(content))
+    if packed:
+        with zipfile.ZipFile("in.zip", "w") as file:
+            file.write(path, "ada.ipynb")
+    capsys.readouterr()
+    words = ["in.zip" if packed else "in", "--trust", "--out", "o"]
+    for name in ("NAME", "week-01"):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert "ada.ipynb belongs to the problem set “Shortcuts, week 1”" in error
+        assert error.endswith(f"add --assignment _build/course/problem-sets/{name}.ipynb\n")
+        assert error.count("\n") == 1
+        assert not (tmp_path / "o").exists()
+        handed_out = submit(IMPORTS, name="_build/course/problem-sets/week-01.ipynb")
+        handed_out.write_text(json.dumps(content))
+    assert main([*words, "--assignment", str(handed_out)]) == 0
