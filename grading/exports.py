@@ -106,7 +106,7 @@ def comments(report: Report) -> str:
     said = []
     for mark in report.marks:
         words = mark.comment or ("" if mark.message == "Right." else mark.message)
-        line = f"{mark.number} {mark.title}: {shown(mark.score)} of {shown(mark.points)}".strip()
+        line = f"{mark.name}: {shown(mark.score)} of {shown(mark.points)}".strip()
         said.append(f"{line}. {words}".strip())
     return "\n".join(said)
 

@@ -137,7 +137,7 @@ def apply(reports: Sequence[Report], given: Sequence[Given]) -> Applied:
                 )
                 continue
             if row.row["digest"] not in ("", digest(mark)):
-                own.append(f"{mark.number} {mark.title}: {CHANGED}")
+                own.append(f"{mark.name}: {CHANGED}")
             marks[j] = _marked(mark, row)
         found_.append(replace(report, marks=marks, notes=tuple(own)))
     kept = [one for one in given if id(one) in left]
@@ -189,7 +189,7 @@ def write(path: Path, applied: Applied, separator: str = ",") -> int:
                 "student": report.student.get("name", ""),
                 "id": report.student.get("id", ""),
                 "exercise": mark.exercise,
-                "title": f"{mark.number} {mark.title}".strip(),
+                "title": mark.name,
                 "kind": "words" if mark.by_hand else "code",
                 "points": shown(mark.points),
                 "check": "" if mark.by_hand else shown(score),

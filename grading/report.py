@@ -13,8 +13,8 @@ The JSON of a notebook (`as_json`) has these fields; a change of their meaning c
     late       days
     deducted   points for them
     exercises  a list of {exercise, title, status, message, score, points, cell, code, seconds,
-               label, number, comment, checked}, status being one of `records.STATUSES`; where the
-               answer is words, code has them
+               label, number, comment, checked, question}, status being one of
+               `records.STATUSES`; where the answer is words, code has them
 
 >>> as_json(Report("ada.ipynb", problem="it is a picture"))["problem"]
 'it is a picture'

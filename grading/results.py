@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from grading import exports, late, marks, overview, pages, report, roster, tables, words
 from grading.marks import Applied, Given
@@ -27,6 +28,7 @@ class Brought:
         rows: those that stand in it.
         separator: between its cells.
         key: the answer key's words, by the keys of exercises.
+        questions: what it asks, by the same.
         title: what exports call the assignment; "" for the title in the assignment.
         notes: what to look at in these files.
     """
@@ -36,6 +38,7 @@ class Brought:
     rows: list[Given]
     separator: str
     key: dict[str, str]
+    questions: dict[str, str]
     title: str
     notes: list[str]
 
@@ -54,13 +57,21 @@ def read(
     notes = list(known.notes) if known else []
     if table and table.guessed:
         notes.append(f"{place}: not in UTF-8, read as Windows-1252: look at the comments")
+    answers = _key(key)
     return Brought(
-        known, place, rows, table.separator if table else ",", _key(key), title, notes
-    )  # fmt: skip
+        known,
+        place,
+        rows,
+        table.separator if table else ",",
+        {item: answer["text"] for item, answer in answers.items()},
+        {item: answer["question"] for item, answer in answers.items()},
+        title,
+        notes,
+    )
 
 
-def _key(path: Path | None) -> dict[str, str]:
-    """Return the words of an answer key, by the keys of exercises."""
+def _key(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Return the answers in words of an answer key, by the keys of exercises."""
     if path is None:
         return {}
     try:
@@ -68,7 +79,7 @@ def _key(path: Path | None) -> dict[str, str]:
     except (KeyError, OSError, TypeError, ValueError) as error:
         raise ValueError(f"the answer key {path} cannot be read ({error})") from None
     return {
-        f"{a['exercise']}/{a['part']}" if a["part"] > 1 else a["exercise"]: a["text"]
+        f"{a['exercise']}/{a['part']}" if a["part"] > 1 else a["exercise"]: a
         for a in words.answers(cells)
     }
 
@@ -99,7 +110,7 @@ def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: 
         out: the folder.
     """
     applied = marks.apply(graded, given.rows)
-    found = [_charged(one) for one in applied.reports]
+    found = [_asked(_charged(one), given.questions) for one in applied.reports]
     notes = [*given.notes, *applied.notes]
     works, missing = _works(given.roster, stems, found, notes)
     pairs = list(zip(stems, found, strict=True))
@@ -130,6 +141,15 @@ def _charged(one: Report) -> Report:
     if not one.late or rule is None:
         return one
     return replace(one, deducted=rule.cost(one.late, one.score))
+
+
+def _asked(one: Report, questions: dict[str, str]) -> Report:
+    """Return a report with the answer key's questions where no others are known."""
+    marks_ = [
+        mark if mark.question else replace(mark, question=questions.get(mark.exercise, ""))
+        for mark in one.marks
+    ]
+    return replace(one, marks=marks_)
 
 
 def _works(

@@ -101,6 +101,21 @@ def test_the_question_in_a_cell_is_no_part_of_its_answer(mine):
     assert words.answers(asked, asked)[0]["text"] == ""
 
 
+def test_a_question_is_that_of_the_cell_or_the_problem_above_it():
+    heading = "### Problem 1. Half a gap\n\n*Exercise 1.1. 1 point.*\n\nSee ![one](data:x). Why?"
+    asked = [
+        written(heading, "h", ()), written("**b)** What?\n\n*Your answer:*"),
+        written("*Your answer:*", "b"), written("## Next", "n", ()), written("*Your answer:*", "c"),
+    ]  # fmt: skip
+    expected = ["What?", "See [one]. Why?", ""]
+    assert [a["question"] for a in words.answers(asked, asked)] == expected
+    assert [a["question"] for a in words.answers(asked)] == expected
+    mine = written("**b)** What?\n\nThat.\n\nAnd that.")
+    assert words.answers([mine])[0]["question"] == "What?"
+    (found,) = words.answers([mine], asked)
+    assert (found["question"], found["text"]) == ("What?", "That.\n\nAnd that.")
+
+
 @pytest.mark.parametrize("gs", [None, 1, {"exercise": 2}, {"exercise": "ex-half", "part": []}])
 def test_metadata_that_are_no_metadata_are_no_answer(gs):
     bad = {"cell_type": "markdown", "source": "x", "metadata": {"tags": ["gs-words"], "gs": gs}}
@@ -414,6 +429,58 @@ def test_the_answers_in_words_stand_beside_rubric_and_key(tmp_path):
     )
     for part in (WORDS, "The words of the key.", "to be marked", "right at its core", "1.33"):
         assert part in page
+
+
+def test_the_questions_of_an_exercise_are_told_apart_wherever_they_stand(submit, tmp_path):
+    asked = [
+        written(f"**{letter})** {question}\n\n*Your answer:*", letter, points=0.5)
+        for letter, question in (("a", "What do you <i>expect</i>?"), ("b", "What did you see?"))
+    ]
+    asked[1]["metadata"]["gs"] = {"exercise": "ex-half", "part": 2}
+    task = cell(STUB, "exercise-linear-margin", points=1)
+    handed_out = submit(IMPORTS, *asked, task, name="set.ipynb")
+    name = cell('NAME = "Ada Lovelace"\nSTUDENT_ID = "1"', "gs-student")
+    mine = {**asked[0], "source": "**a)** Forged?\n\nA bend."}
+    submit(name, mine, {**asked[1], "source": "None."}, task, name="in/ada.ipynb")
+    submit(cell('NAME = "Bo Ek"', "gs-student"), mine, name="in/bo.ipynb")  # lacks the second
+    (tmp_path / "class.csv").write_text(CLASS)
+    out = tmp_path / "o"
+    command = [str(tmp_path / "in"), "--assignment", str(handed_out), "--out", str(out)]
+    command += ["--trust", "--roster", str(tmp_path / "class.csv")]
+    out.mkdir()
+    (out / "marks.csv").write_text(  # as an earlier version wrote it
+        "student,id,exercise,title,kind,points,check,mark,comment,answer,notebook,digest\n"
+        "Ada Lovelace,001,ex-half,1 Half a gap,words,0.5,,0.5,Good.,A bend.,ada.ipynb,\n"
+        "Ada Lovelace,001,ex-half/2,1 Half a gap,words,0.5,,0.25,Why?,None.,ada.ipynb,\n"
+        "Bo Ek,002,ex-half,1 Half a gap,words,0.5,,0.5,,A bend.,bo.ipynb,\n"
+    )
+    assert main(command) == 0
+    rows = {(row["student"], row["title"]): row for row in rows_of(out / "marks.csv")}
+    assert {title for _, title in rows} == {
+        "1a Half a gap", "1b Half a gap", "2 Distance to a line",
+    }  # fmt: skip
+    found = [rows["Ada Lovelace", f"1{letter} Half a gap"] for letter in "ab"]
+    assert [(row["mark"], row["comment"]) for row in found] == [("0.5", "Good."), ("0.25", "Why?")]
+    for page, tag in (("marking", "h2"), ("ada", "h2"), ("index", "button[^>]*")):
+        text = (out / f"{page}.html").read_text(encoding="utf-8")
+        for letter in "ab":
+            assert re.search(rf"<{tag}>1{letter} Half a gap", text), page
+        if page != "index":
+            first, last = text.index("What do you &lt;i&gt;expect"), text.index("What did you see?")
+            assert first < text.index("A bend.") < last < text.rindex("None.")
+            assert "Forged" not in text.partition("<h2>1b")[0].partition("<pre")[0]
+        else:
+            assert "The hardest exercise: <strong>2 Distance" in text
+    (said, *_) = [row["Feedback comments"] for row in rows_of(out / "moodle.csv")]
+    assert "1a Half a gap: 0.5 of 0.5. Good.\n1b Half a gap: 0.25 of 0.5. Why?" in said
+
+
+def test_a_question_that_the_answer_key_alone_knows_stands_above_the_answers(tmp_path):
+    key = tmp_path / "key.ipynb"
+    key.write_text(json.dumps({"cells": [written("**a)** What bends?\n\nThe curves.")]}))
+    brought = results.read(tmp_path, None, None, key, "")
+    results.finish(["ada"], [report("Ada")], brought, tmp_path)
+    assert "What bends?</p>" in (tmp_path / "marking.html").read_text(encoding="utf-8")
 
 
 def test_a_students_page_has_title_number_hint_and_the_way_to_the_chapter():
