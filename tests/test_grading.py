@@ -436,6 +436,11 @@ def test_a_syntax_error_names_the_versions_of_python(submit):
         path.write_text(json.dumps(content))
         message = grade(path).marks[0].message
         assert f"graded with Python {platform.python_version()}, {reason}" in message
+    content["metadata"] = {"language_info": {"version": platform.python_version()}}
+    path.write_text(json.dumps(content))
+    message = grade(path).marks[0].message
+    assert "SyntaxError" in message
+    assert "Python 3" not in message
 
 
 def test_a_cell_that_is_too_long_is_named_where_it_has_an_exercise(submit):
