@@ -146,10 +146,11 @@ def _run(
         for place, graded in _graded(found, engine, options.assignment, limits, jobs):
             graded = results.named(graded, given.roster)
             reports[place] = graded
+            shown = results.so_far(graded, given, names)
             if graded.problem is None:  # else it may stand in place of a page from a better day
                 options.out.mkdir(parents=True, exist_ok=True)
-                report.write(graded, options.out, stems[place])
-            say(f"[{len(reports)}/{len(names)}] {report.line(graded)}")
+                report.write(shown, options.out, stems[place])
+            say(f"[{len(reports)}/{len(names)}] {report.line(shown)}")
     except KeyboardInterrupt:
         say(f"grading: stopped. What was graded is in {options.out}.", error=True)
         return INTERRUPTED
@@ -161,15 +162,15 @@ def _run(
         return 1
     places = sorted(reports)
     try:
-        notes = results.finish(
+        finished = results.finish(
             [stems[i] for i in places], [reports[i] for i in places], given, options.out
         )
     except ValueError as error:  # after hours of grading this is no usage
         say(f"grading: {error}", error=True)
         return 1
-    for note in notes:
+    for note in finished.notes:
         say(f"! {values.plain(note, 300)}")
-    say(f"{said}: {options.out / 'index.html'}")
+    say(f"{said}: {options.out / 'index.html'}", *finished.marking)
     return 0 if graded_ == len(names) else 1
 
 

@@ -106,7 +106,8 @@ def comments(report: Report) -> str:
     said = []
     for mark in report.marks:
         words = mark.comment or ("" if mark.message == "Right." else mark.message)
-        line = f"{mark.name}: {shown(mark.score)} of {shown(mark.points)}".strip()
+        score = f"{shown(mark.score)} of {shown(mark.points)}"
+        line = f"{mark.name}: {'to be marked' if mark.status == 'unmarked' else score}"
         said.append(f"{line}. {words}".strip())
     return "\n".join(said)
 

@@ -5,7 +5,7 @@ no time, and nothing is written over before it has been read.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from grading import exports, late, marks, overview, pages, report, roster, tables, words
 from grading.marks import Applied, Given
 from grading.records import Report
-from grading.roster import CANVAS_LATE, Roster, Student
+from grading.roster import CANVAS_FILE, CANVAS_LATE, Roster, Student
 
 MARKS = "marks.csv"
 
@@ -100,8 +100,46 @@ def named(graded: Report, known: Roster | None) -> Report:
     return replace(graded, student=who, late=count, notes=tuple(notes))
 
 
-def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: Path) -> list[str]:
-    """Write all that is written at the end, and return what the teacher should look at.
+def so_far(graded: Report, given: Brought, names: Collection[str]) -> Report:
+    """Return a report with its marks and what late days cost, while others are graded still.
+
+    Args:
+        graded: as `named` returned it.
+        given: what the teacher gave.
+        names: of all notebooks: the rows of another one are left to it.
+    """
+    others = {*names} - {graded.notebook}
+    rows = [row for row in given.rows if row.row["notebook"] not in others]
+    return _charged(marks.apply([graded], rows).reports[0])
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What there is to say at the end.
+
+    Attributes:
+        notes: what the teacher should look at.
+        read: marks that were given to their answers.
+        left: answers in words that have none.
+        place: the file of marks.
+    """
+
+    notes: list[str]
+    read: int
+    left: int
+    place: Path
+
+    @property
+    def marking(self) -> list[str]:
+        """A line on the marks by hand, if there is anything to mark."""
+        if not self.read and not self.left:
+            return []
+        left = f"{self.left} left to mark" if self.left else "none left"
+        return [f"{self.read} mark{'s' * (self.read != 1)} read from {self.place}, {left}"]
+
+
+def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: Path) -> Finished:
+    """Write all that is written at the end, and return what there is to say.
 
     Args:
         stems: the names of the notebooks' pages.
@@ -112,6 +150,7 @@ def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: 
     applied = marks.apply(graded, given.rows)
     found = [_asked(_charged(one), given.questions) for one in applied.reports]
     notes = [*given.notes, *applied.notes]
+    notes += _no_late_days(found, given.roster)
     works, missing = _works(given.roster, stems, found, notes)
     pairs = list(zip(stems, found, strict=True))
     for stem, one in pairs:
@@ -132,7 +171,9 @@ def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: 
     ]
     page = overview.overview(pairs, missing, notes, by_hand)
     report.write_text(out / "index.html", page)
-    return notes
+    everything = [mark for one in found for mark in one.marks]
+    left = sum(mark.status == "unmarked" for mark in everything)
+    return Finished(notes, applied.count, left, given.place)
 
 
 def _charged(one: Report) -> Report:
@@ -141,6 +182,19 @@ def _charged(one: Report) -> Report:
     if not one.late or rule is None:
         return one
     return replace(one, deducted=rule.cost(one.late, one.score))
+
+
+def _no_late_days(found: Sequence[Report], known: Roster | None) -> list[str]:
+    """Return a note if a rule for late days has nothing to go by."""
+    if not any(late.rule(one.about) for one in found) or (known and known.tells_late_days):
+        return []
+    if all(CANVAS_FILE.search(one.notebook) for one in found):  # then it marks late ones
+        return []
+    where = f"{known.table.name}: it has no column" if known else "without --roster nothing"
+    return [
+        f"the course takes points off for late days, and {where} that says who was late: nobody "
+        "loses any; give the roster a column late days, or submitted"
+    ]
 
 
 def _asked(one: Report, questions: dict[str, str]) -> Report:

@@ -351,7 +351,7 @@ def finish(tmp_path, content, reports, title=""):
     brought = results.read(tmp_path, place, None, None, title)
     named = [results.named(one, brought.roster) for one in reports]
     stems = [one.notebook.replace("/", "-").removesuffix(".ipynb") for one in reports]
-    return results.finish(stems, named, brought, tmp_path)
+    return results.finish(stems, named, brought, tmp_path).notes
 
 
 def test_canvas_gets_its_heads_its_ids_and_the_column_it_knows(tmp_path):
@@ -394,6 +394,36 @@ def test_moodles_worksheet_is_filled_in_and_the_feedback_lies_in_its_folders(tmp
             "Bo Ek_502_assignsubmission_file/feedback.html",
         ]
         assert "Late by 2 days" in file.read(file.namelist()[0]).decode()
+
+
+def test_words_that_nobody_has_marked_are_to_be_marked_in_the_comments(tmp_path):
+    finish(tmp_path, CLASS, [report("Ada Lovelace")])
+    assert rows_of(tmp_path / "moodle.csv")[0]["Feedback comments"] == (
+        "1 Distance to a line: 1 of 1.\n2 Half a gap: to be marked."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "notebook", "noted"),
+    [
+        (CLASS, "ada.ipynb", True),
+        (CLASS, "lovelaceada_12_34_week-01.ipynb", False),  # Canvas would say _LATE_
+        ("name,ID,late days\nAda Lovelace,001,\n", "ada.ipynb", False),
+        (None, "ada.ipynb", True),
+    ],
+)
+def test_a_rule_for_late_days_that_has_nothing_to_go_by_is_noted(
+    content, notebook, noted, tmp_path
+):
+    works = [report("Ada Lovelace", "001", notebook=notebook)]
+    if content:
+        notes = finish(tmp_path, content, works)
+    else:
+        brought = results.read(tmp_path, None, None, None, "")
+        notes = results.finish(["ada"], works, brought, tmp_path).notes
+    assert any("give the roster a column late days" in note for note in notes) == noted
+    free = [replace(works[0], about={"title": "No rule"})]
+    assert not any("late days" in note for note in finish(tmp_path, CLASS, free))
 
 
 def test_nobody_gets_a_grade_while_something_is_to_be_marked(tmp_path):
@@ -505,8 +535,17 @@ def test_a_class_from_notebooks_to_marks_and_back(submit, tmp_path, capsys):
     command = [str(tmp_path / "in"), "--assignment", str(handed_out), "--out", str(tmp_path / "o")]
     command += ["--trust", "--roster", str(tmp_path / "class.csv"), "--key", str(handed_out)]
     assert main(command) == 0
-    assert "2 of 5 so far, 3 to be marked" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 of 5 so far, 3 to be marked" in said
+    assert said.endswith(f"0 marks read from {tmp_path}/o/marks.csv, 1 left to mark\n")
     enter(tmp_path / "o" / "marks.csv", of=("Ada Lovelace", "ex-half"), mark="2", separator=";")
+    late_days = "name,ID,late days\nAda Lovelace,001,2\nBo Ek,002,\n"
+    (tmp_path / "class.csv").write_text(late_days)
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "week-01.ipynb: 3.6 of 5: linear-margin passed, ex-half marked" in said
+    assert said.endswith(f"1 mark read from {tmp_path}/o/marks.csv, none left\n")
+    (tmp_path / "class.csv").write_text(CLASS)
     assert main(command) == 0
     graded = json.loads((tmp_path / "o" / "week-01.json").read_text())
     assert (graded["score"], graded["student"]["id"]) == (4, "001")
