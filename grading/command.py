@@ -10,13 +10,14 @@
 
 import argparse
 import importlib
+import itertools
 import os
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from grading import engines, report, results, submissions, values
+from grading import engines, report, results, submissions, values, written
 from grading.limits import Limits
 from grading.records import Report
 from grading.results import Brought
@@ -148,10 +149,13 @@ def _run(
             reports[place] = graded
             shown = results.so_far(graded, given, names)
             if graded.problem is None:  # else it may stand in place of a page from a better day
-                options.out.mkdir(parents=True, exist_ok=True)
+                written.begin(options.out)
                 report.write(shown, options.out, stems[place])
             say(f"[{len(reports)}/{len(names)}] {report.line(shown)}")
     except KeyboardInterrupt:
+        pages = [report.files(stems[i]) for i, r in reports.items() if r.problem is None]
+        if pages:
+            written.add(options.out, itertools.chain(*pages))
         say(f"grading: stopped. What was graded is in {options.out}.", error=True)
         return INTERRUPTED
     graded_ = sum(graded.problem is None for graded in reports.values())

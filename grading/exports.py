@@ -23,7 +23,7 @@ COMMENTS = "Feedback comments"
 
 def write(
     roster: Roster, works: Mapping[str, tuple[str, Report]], folder: Path, title: str
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Write the exports of a class.
 
     Args:
@@ -33,18 +33,19 @@ def write(
         title: the assignment's name.
 
     Returns:
-        What the teacher should know of them.
+        The names of what was written, and what the teacher should know of it.
     """
     points = max((report.points for _, report in works.values()), default=0.0)
     canvas(roster, works, folder / "canvas.csv", title, points)
     notes = moodle(roster, works, folder / "moodle.csv", title, points)
     count = feedback(roster, works, folder / "moodle-feedback.zip")
+    made = ["canvas.csv", "moodle.csv", *["moodle-feedback.zip"] * bool(count)]
     if not count and roster.kind in ("worksheet", "moodle"):
         notes.append(
             "moodle-feedback.zip is not written: it needs Moodle's numbers, from the folders of "
             "“Download all submissions” or the grading worksheet as --roster"
         )
-    return notes
+    return made, notes
 
 
 def canvas(

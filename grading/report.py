@@ -65,8 +65,14 @@ def line(report: Report) -> str:
 
 def write(report: Report, folder: Path, stem: str) -> None:
     """Write a notebook's JSON and page as ``STEM.json`` and ``STEM.html``."""
-    write_text(folder / f"{stem}.json", json.dumps(as_json(report), indent=1, ensure_ascii=False))
-    write_text(folder / f"{stem}.html", pages.student(report))
+    record, page = (folder / name for name in files(stem))
+    write_text(record, json.dumps(as_json(report), indent=1, ensure_ascii=False))
+    write_text(page, pages.student(report))
+
+
+def files(stem: str) -> tuple[str, str]:
+    """Return the names of what `write` writes."""
+    return f"{stem}.json", f"{stem}.html"
 
 
 def write_table(reports: Sequence[tuple[str, Report]], folder: Path) -> None:

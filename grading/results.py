@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from grading import exports, late, marks, overview, pages, report, roster, tables, words
+from grading import exports, late, marks, overview, pages, report, roster, tables, words, written
 from grading.marks import Applied, Given
 from grading.records import Report
 from grading.roster import CANVAS_FILE, CANVAS_LATE, Roster, Student
@@ -153,6 +153,7 @@ def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: 
     notes += _no_late_days(found, given.roster)
     works, missing = _works(given.roster, stems, found, notes)
     pairs = list(zip(stems, found, strict=True))
+    names = ["index.html", "grades.csv", *(name for stem in stems for name in report.files(stem))]
     for stem, one in pairs:
         report.write(one, out, stem)
     report.write_table(pairs, out)
@@ -161,16 +162,20 @@ def finish(stems: Sequence[str], graded: Sequence[Report], given: Brought, out: 
     if by_hand:
         page = pages.marking(pairs, given.key, str(given.place))
         report.write_text(out / "marking.html", page)
+        names.append("marking.html")
     if given.roster:
         about = next((one.about for one in found if one.about), {})
         title = given.title or str(about.get("title", "")) or "Grades"
-        notes += exports.write(given.roster, works, out, title)
+        made, said = exports.write(given.roster, works, out, title)
+        notes += said
+        names += made
     notes += [
         f"identical files: {', '.join(one.notebook for _, one in group)}"
         for group in overview.identical(pairs)
     ]
     page = overview.overview(pairs, missing, notes, by_hand)
     report.write_text(out / "index.html", page)
+    written.replace(out, [name for name in names if out / name != given.place])
     everything = [mark for one in found for mark in one.marks]
     left = sum(mark.status == "unmarked" for mark in everything)
     return Finished(notes, applied.count, left, given.place)

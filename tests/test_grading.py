@@ -311,7 +311,7 @@ def test_names_of_files_do_not_leave_the_folder(submit, tmp_path, monkeypatch):
         submit(IMPORTS, function(RIGHT), name=name)
     paths = ["../..%2f..%2fada.ipynb", "../..ada.ipynb", "../b/ada.ipynb", "../ada.ipynb"]
     assert main([*paths, str(tmp_path / "ada.ipynb")]) == 0
-    written = {path.name for path in (tmp_path / "here" / "grades").iterdir()}
+    written = {path.name for path in (tmp_path / "here" / "grades").glob("[!.]*")}
     assert len(written) == 2 * 5 + 3
     assert all(re.fullmatch(r"[\w-][\w.-]*\.(json|html|csv)", name) for name in written)
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"grades"}
@@ -394,6 +394,54 @@ def test_a_package_that_is_missing_gets_one_sentence(tmp_path):
     assert done.stderr.startswith("grading: filelock is not installed for ")
     assert done.stderr.endswith(".venv/bin/python -m grading\n")
     assert done.stderr.count("\n") == 1
+
+
+def test_what_the_last_run_wrote_and_this_one_does_not_is_removed_and_nothing_else(
+    submit, tmp_path, capsys
+):
+    out, roster = tmp_path / "out", tmp_path / "class.csv"
+    roster.write_text("name\nAda\n")
+    for name in ("in/a.ipynb", "in/b.ipynb", "in/c.ipynb"):
+        submit(IMPORTS, function(RIGHT), name=name)
+    command = [str(tmp_path / "in"), "--out", str(out), "--trust"]
+    out.mkdir()
+    (out / "notes.html").write_text("mine")
+    (out / "old.html").write_text("of an earlier version")
+    assert main([*command, "--roster", str(roster)]) == 0
+    first = {path.name for path in out.iterdir()}
+    assert {"a.html", "a.json", "b.html", "canvas.csv", "moodle.csv", "marks.csv"} <= first
+    (out / "b.html").write_text("changed by hand")
+    for name in ("a", "b", "c"):
+        (tmp_path / "in" / f"{name}.ipynb").rename(tmp_path / "in" / f"{name}2.ipynb")
+    assert main(command) == 0
+    gone = {"a.html", "a.json", "b.json", "c.html", "c.json", "canvas.csv", "moodle.csv"}
+    new = {f"{name}2.{kind}" for name in "abc" for kind in ("html", "json")}
+    assert {path.name for path in out.iterdir()} == (first - gone) | new
+    assert (out / "b.html").read_text() == "changed by hand"
+    listed = json.loads((out / ".written.json").read_text())
+    assert "marks.csv" not in listed
+    (tmp_path / "precious").touch()
+    digest = hashlib.sha256(b"").hexdigest()
+    (out / ".written.json").write_text(json.dumps({"../precious": digest, **listed}))
+    assert main(command) == 0
+    assert (tmp_path / "precious").exists()
+
+
+def test_git_ignores_a_folder_of_results_unless_it_says_otherwise(submit, tmp_path, capsys):
+    right, out = str(submit(IMPORTS, function(RIGHT))), tmp_path / "out"
+    assert main([right, "--out", str(out), "--trust"]) == 0
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    status = ["git", "-C", str(tmp_path), "status", "--porcelain", "-uall"]
+    listed = subprocess.run(status, check=True, capture_output=True, text=True).stdout
+    assert listed == "?? ada.ipynb\n"
+    (out / ".gitignore").write_text("# mine\n")
+    for folder in (out, tmp_path):
+        assert main([right, "--out", str(folder), "--trust"]) == 0
+    assert (out / ".gitignore").read_text() == "# mine\n"
+    assert not (tmp_path / ".gitignore").exists()
+    for name in ("submissions/ada.ipynb", "grades-2/index.html", "class.csv"):
+        command = ["git", "-C", str(ROOT), "check-ignore", "-q", "--no-index", name]
+        assert subprocess.run(command).returncode == 0, name
 
 
 def test_where_nothing_could_be_graded_the_results_of_before_stay(submit, tmp_path, capsys):
