@@ -347,7 +347,7 @@ def test_a_table_that_is_changed_meanwhile_is_left_as_it_is(tmp_path):
 
 def finish(tmp_path, content, reports, title=""):
     place = tmp_path / "class.csv"
-    place.write_text(content, encoding="utf-8")
+    place.write_bytes(content.encode())
     brought = results.read(tmp_path, place, None, None, title)
     named = [results.named(one, brought.roster) for one in reports]
     stems = [one.notebook.replace("/", "-").removesuffix(".ipynb") for one in reports]
@@ -390,10 +390,51 @@ def test_moodles_worksheet_is_filled_in_and_the_feedback_lies_in_its_folders(tmp
     assert any("class.csv:2: Moodle's maximum grade is 100.00" in note for note in notes)
     with zipfile.ZipFile(tmp_path / "moodle-feedback.zip") as file:
         assert file.namelist() == [
-            "Ada Lovelace_501_assignsubmission_file/feedback.html",
-            "Bo Ek_502_assignsubmission_file/feedback.html",
+            "Ada Lovelace_501_assignsubmission_file_/feedback.html",
+            "Bo Ek_502_assignsubmission_file_/feedback.html",
         ]
         assert "Late by 2 days" in file.read(file.namelist()[0]).decode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_rows_of_a_worksheet_that_were_not_touched_come_back_byte_for_byte(
+    end, separator, tmp_path
+):
+    lines = [
+        'Identifier,"Full name","Email address",Status,Grade,"Maximum Grade",'
+        '"Last modified (submission)","Feedback comments"',
+        f'"Participant 1","Ada Lovelace", ada@a.org,Submitted,,3.00,-,"two{end}lines"',
+        f'"Participant 2","Bo ""B"" Ek",bo@a.org,-,,3.00,-,"=no formula of ours{end}- two lines"',
+        "Participant 3,Cy Ek,cy@a.org,+,,3.00,'-, ",
+    ]
+    content = end.join(line.replace(",", separator) for line in lines)  # no end of the last line
+    finish(tmp_path, content, [report("Ada Lovelace", words="")])
+    written = (tmp_path / "moodle.csv").read_bytes().removeprefix(b"\xef\xbb\xbf")
+    given = (tmp_path / "class.csv").read_bytes()
+    first, rest = (x.partition(b'"Participant 2"') for x in (written, given))
+    assert first[2] == rest[2]
+    assert written.startswith(lines[0].replace(",", separator).encode() + end.encode())
+    (ada, *_) = tables_.read(tmp_path / "moodle.csv").rows
+    assert (ada["Grade"], ada["Last modified (submission)"]) == ("1", "-")
+    assert f"{separator}-{separator}".encode() in first[0]
+    assert "1 Distance to a line: 1 of 1" in ada["Feedback comments"]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "folder"),
+    [
+        ("all.zip/Ada Lovelace_501_assignsubmission_file_/a.ipynb", None),
+        ("Ada Lovelace_501_assignsubmission_file/a.ipynb", None),
+        ("Zoë d'Ek (2)_501_assignsubmission_file_/x/a.ipynb", "Zoë d'Ek (2)_501"),
+        ("Ada Lovelace_501_assignsubmission_file_a.ipynb", "Ada Lovelace_501"),
+    ],
+)
+def test_feedback_lies_in_the_folder_of_the_submission(notebook, folder, tmp_path):
+    finish(tmp_path, CLASS, [report("Ada Lovelace", "001", notebook=notebook)])
+    expected = f"{folder}_assignsubmission_file_" if folder else notebook.split("/")[-2]
+    with zipfile.ZipFile(tmp_path / "moodle-feedback.zip") as file:
+        assert file.namelist() == [f"{expected}/feedback.html"]
 
 
 def test_words_that_nobody_has_marked_are_to_be_marked_in_the_comments(tmp_path):
