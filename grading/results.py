@@ -195,10 +195,10 @@ def _no_late_days(found: Sequence[Report], known: Roster | None) -> list[str]:
         return []
     if all(CANVAS_FILE.search(one.notebook) for one in found):  # then it marks late ones
         return []
-    where = f"{known.table.name}: it has no column" if known else "without --roster nothing"
+    lacking = f"{known.table.name} has no column that says" if known else "no --roster says"
     return [
-        f"the course takes points off for late days, and {where} that says who was late: nobody "
-        "loses any; give the roster a column late days, or submitted"
+        f"the course takes points off for late days, but {lacking} who was late: nobody loses "
+        "any; give the roster a column late days, or submitted"
     ]
 
 
