@@ -23,7 +23,7 @@ COMMENTS = "Feedback comments"
 
 def write(
     roster: Roster, works: Mapping[str, tuple[str, Report]], folder: Path, title: str
-) -> list[str]:
+) -> tuple[list[str], list[str]]:
     """Write the exports of a class.
 
     Args:
@@ -33,18 +33,19 @@ def write(
         title: the assignment's name.
 
     Returns:
-        What the teacher should know of them.
+        The names of what was written, and what the teacher should know of it.
     """
     points = max((report.points for _, report in works.values()), default=0.0)
     canvas(roster, works, folder / "canvas.csv", title, points)
     notes = moodle(roster, works, folder / "moodle.csv", title, points)
     count = feedback(roster, works, folder / "moodle-feedback.zip")
+    made = ["canvas.csv", "moodle.csv", *["moodle-feedback.zip"] * bool(count)]
     if not count and roster.kind in ("worksheet", "moodle"):
         notes.append(
             "moodle-feedback.zip is not written: it needs Moodle's numbers, from the folders of "
             "“Download all submissions” or the grading worksheet as --roster"
         )
-    return notes
+    return made, notes
 
 
 def canvas(
@@ -70,19 +71,21 @@ def moodle(
     notes: list[str] = []
     small = [head.lower() for head in roster.table.heads]
     if roster.kind == "worksheet":
-        rows = []
+        changed = {}
         for student in roster.students:
-            work, filled = works.get(student.key), dict(student.row.cells)
+            work = works.get(student.key)
             if work and work[1].problem is None:
-                filled |= dict(zip(WORKSHEET, (_total(work), comments(work[1])), strict=True))
-            rows.append([filled.get(head, "") for head in small])
+                new = dict(zip(WORKSHEET, (_total(work), comments(work[1])), strict=True))
+                new = {head: cell for head, cell in new.items() if head in small}
+                if any(student.row[head] != cell for head, cell in new.items()):
+                    changed[student.line] = new
             most = student.row["maximum grade"]
             if most and _number(most) != points and not notes:
                 notes.append(
                     f"{roster.table.name}:{student.line}: Moodle's maximum grade is {most}, the "
                     f"notebook has {shown(points)} points: set it to that in Moodle, then upload"
                 )
-        tables.write(path, roster.table.heads, rows)
+        tables.write_again(path, roster.table, changed)
         return notes
     heads = MOODLE
     if roster.kind == "moodle" and "first name" in small:
@@ -106,7 +109,8 @@ def comments(report: Report) -> str:
     said = []
     for mark in report.marks:
         words = mark.comment or ("" if mark.message == "Right." else mark.message)
-        line = f"{mark.number} {mark.title}: {shown(mark.score)} of {shown(mark.points)}".strip()
+        score = f"{shown(mark.score)} of {shown(mark.points)}"
+        line = f"{mark.name}: {'to be marked' if mark.status == 'unmarked' else score}"
         said.append(f"{line}. {words}".strip())
     return "\n".join(said)
 
@@ -114,7 +118,8 @@ def comments(report: Report) -> str:
 def feedback(roster: Roster, works: Mapping[str, tuple[str, Report]], path: Path) -> int:
     """Write the feedback files, each in its student's folder; return how many.
 
-    That is "Full name_NUMBER_assignsubmission_file", as in its download of all submissions.
+    That is "Full name_NUMBER_assignsubmission_file_", as in its download of all submissions, and
+    where the submission lay in such a folder, that one: older versions know it by all its letters.
     """
     found = []
     for student in roster.students:
@@ -131,11 +136,14 @@ def feedback(roster: Roster, works: Mapping[str, tuple[str, Report]], path: Path
 
 
 def _folder(student: Student, report: Report) -> str:
+    for folder in report.notebook.split("/")[:-1]:
+        if MOODLE_FILE.match(folder):
+            return folder
     if found := MOODLE_FILE.search(report.notebook):
-        return f"{found[1]}_{found[2]}_assignsubmission_file"
+        return f"{found[1]}_{found[2]}_assignsubmission_file_"
     if student.participant:
         name = re.sub(r'[_/\\:*?"<>|]', " ", student.name)
-        return f"{name}_{student.participant}_assignsubmission_file"
+        return f"{name}_{student.participant}_assignsubmission_file_"
     return ""
 
 

@@ -12,17 +12,20 @@
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from grading import values
 from grading.catalogue import BY_CHECK, EXERCISES
 from grading.engines import Engine, Trust
+from grading.limits import Limits
 from grading.records import Mark, Report
-from grading.sandbox import Limits, Sandbox, Stopped, choose
+from grading.sandbox import Sandbox, Stopped, choose
 from gsutils.checks import CHECKS
 from gsutils.checks.verdict import Check
 
@@ -35,13 +38,15 @@ UNWRITTEN = "Your function failed with NotImplementedError"  # nbgrader's stub
 class _Task:
     """How to grade: the engine, the limits, and what was handed out, if known.
 
-    `items` are its exercises in their order, by the keys of `Mark.exercise`, with their points.
+    `items` are its exercises in their order, by the keys of `Mark.exercise`, with their points, and
+    `questions` what is asked in words.
     """
 
     engine: Engine
     limits: Limits
     assignment: Path | None = None
     items: dict[str, float] = field(default_factory=dict)
+    questions: dict[str, str] = field(default_factory=dict)
     about: dict[str, Any] = field(default_factory=dict)
 
 
@@ -118,7 +123,7 @@ def _grade(name: str, path: Path, task: _Task) -> Report:
         expected = task.items or _chapters(found)
         if not expected:
             return Report(name, digest, problem="it has none of this book's exercises", **told)
-        numbers = _numbers(task.items)
+        numbers, letters = _numbers(task.items), _letters(expected)
         marks: list[Mark] = []
         for item, points in expected.items():
             left = PATIENCE * task.limits.seconds - sum(mark.seconds for mark in marks)
@@ -126,8 +131,10 @@ def _grade(name: str, path: Path, task: _Task) -> Report:
             known = BY_CHECK.get(item) or EXERCISES.get(item.partition("/")[0])
             made = mark(item, found.get(item), points, task, left)
             if known:
-                number = numbers.get(known.label, known.number)
+                number = numbers.get(known.label, known.number) + letters.get(item, "")
                 made = replace(made, label=known.label, title=known.title, number=number)
+            asked = task.questions.get(item) or found.get(item, {}).get("question", "")
+            made = replace(made, question=asked)
             marks.append(made)
         return Report(name, digest, marks, **told)
     except (Stopped, ValueError) as problem:
@@ -237,7 +244,8 @@ def _task(engine: Engine, path: Path | None, limits: Limits) -> _Task:
     if not found:
         raise ValueError(f"the assignment {path} has none of this book's exercises")
     items = {key: _worth(key, item["points"]) for key, item in found.items()}
-    return replace(task, assignment=path, items=items, about=read["about"])
+    asked = {key: item["question"] for key, item in found.items() if "question" in item}
+    return replace(task, assignment=path, items=items, questions=asked, about=read["about"])
 
 
 def _worth(item: str, said: float | None) -> float:
@@ -251,8 +259,28 @@ def _worth(item: str, said: float | None) -> float:
 
 def _numbers(items: dict[str, float]) -> dict[str, str]:
     """Return the numbers 1, 2, 3 of the exercises that were handed out, by their labels."""
-    labels = [BY_CHECK[i].label if i in BY_CHECK else i.partition("/")[0] for i in items]
-    return {label: str(number) for number, label in enumerate(dict.fromkeys(labels), 1)}
+    labels = dict.fromkeys(map(_label, items))
+    return {label: str(number) for number, label in enumerate(labels, 1)}
+
+
+def _letters(items: Collection[str]) -> dict[str, str]:
+    """Return a, b, c for the questions in words of exercises that have several parts.
+
+    >>> _letters(["ex-half", "ex-half/2", "linear-margin", "ex-line", "ex-share"])
+    {'ex-half': 'a', 'ex-half/2': 'b', 'ex-line': 'a'}
+    """
+    parts = Counter(map(_label, items))
+    found = {}
+    for item in items:
+        if item not in BY_CHECK and parts[_label(item)] > 1:
+            part = int(item.partition("/")[2] or 1)
+            found[item] = ascii_lowercase[part - 1] if part <= 26 else f"/{part}"
+    return found
+
+
+def _label(item: str) -> str:
+    """Return the label of the exercise to which a part belongs."""
+    return BY_CHECK[item].label if item in BY_CHECK else item.partition("/")[0]
 
 
 def _chapters(found: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -99,12 +99,14 @@ class Applied:
         used: the rows that were used, by the places of a report and of a mark in it.
         kept: rows whose work is not there.
         notes: what the teacher should know, with lines.
+        count: marks that count now.
     """
 
     reports: list[Report]
     used: dict[tuple[int, int], Given]
     kept: list[Given]
     notes: list[str]
+    count: int
 
 
 def apply(reports: Sequence[Report], given: Sequence[Given]) -> Applied:
@@ -124,7 +126,7 @@ def apply(reports: Sequence[Report], given: Sequence[Given]) -> Applied:
                         used[i, j] = one
                         left.discard(id(one))
     notes: list[str] = []
-    found_ = []
+    found_, count = [], 0
     for i, report in enumerate(reports):
         marks, own = list(report.marks), list(report.notes)
         for j, mark in enumerate(report.marks):
@@ -137,8 +139,9 @@ def apply(reports: Sequence[Report], given: Sequence[Given]) -> Applied:
                 )
                 continue
             if row.row["digest"] not in ("", digest(mark)):
-                own.append(f"{mark.number} {mark.title}: {CHANGED}")
+                own.append(f"{mark.name}: {CHANGED}")
             marks[j] = _marked(mark, row)
+            count += row.mark is not None
         found_.append(replace(report, marks=marks, notes=tuple(own)))
     kept = [one for one in given if id(one) in left]
     notes += [
@@ -146,7 +149,7 @@ def apply(reports: Sequence[Report], given: Sequence[Given]) -> Applied:
         f"{one.row['exercise']} is here: kept, not used"
         for one in kept
     ]
-    return Applied(found_, used, kept, notes)
+    return Applied(found_, used, kept, notes, count)
 
 
 def _closeness(row: Row, report: Report, mark: Mark) -> int:
@@ -189,7 +192,7 @@ def write(path: Path, applied: Applied, separator: str = ",") -> int:
                 "student": report.student.get("name", ""),
                 "id": report.student.get("id", ""),
                 "exercise": mark.exercise,
-                "title": f"{mark.number} {mark.title}".strip(),
+                "title": mark.name,
                 "kind": "words" if mark.by_hand else "code",
                 "points": shown(mark.points),
                 "check": "" if mark.by_hand else shown(score),

@@ -123,7 +123,7 @@ def _means(graded: Sequence[Report]) -> str:
     shares = _shares(graded)
     if len(shares) > 1:
         share, mark = min(((s, m) for s, m in shares.values()), key=lambda pair: pair[0])
-        name = escape(f"{mark.number} {mark.title}".strip())
+        name = escape(mark.name)
         said += f" The hardest exercise: <strong>{name}</strong>, {share:.0%} of its points."
     return said
 
@@ -155,7 +155,7 @@ def _table(reports: Sequence[tuple[str, Report]], missing: Sequence[Student]) ->
         f'<th scope="col" class="number"><button>{text}</button></th>' for text in heads[2:]
     )
     for mark in kinds.values():
-        name = escape(f"{mark.number} {mark.title}".strip()) + (" ✎" if mark.by_hand else "")
+        name = escape(mark.name) + (" ✎" if mark.by_hand else "")
         title = escape(f"{mark.exercise}, {shown(mark.points)} points")
         head += f'<th scope="col"><button title="{title}">{name}</button></th>'
     head += '<th scope="col"><button>notes</button></th>' * noted
@@ -209,7 +209,7 @@ def _row(stem: str, report: Report, kinds: list[str], late: bool, noted: bool) -
 
 def _hints(graded: Sequence[Report]) -> str:
     said = Counter(
-        (f"{mark.number} {mark.title}".strip(), mark.message)
+        (mark.name, mark.message)
         for report in graded
         for mark in report.marks
         if mark.status == "failed"

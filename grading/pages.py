@@ -55,6 +55,7 @@ th, td {{ text-align: left; vertical-align: top; padding: .25rem .5rem;
 pre {{ background: var(--soft); padding: .75rem; white-space: pre-wrap; overflow-wrap: anywhere;
       margin: .5rem 0 }}
 .words {{ font-family: inherit }}
+.question {{ white-space: pre-wrap; overflow-wrap: anywhere }}
 footer {{ margin-top: 2rem; overflow-wrap: anywhere }}
 @media print {{ body {{ max-width: none; margin: 0; font-size: 10pt }} }}
 {style}</style>
@@ -137,13 +138,18 @@ def _exercise(mark: Mark, report: Report) -> str:
         answer = f"<pre{words}>{escape(mark.code)}</pre>"
         answer = f"<details><summary>your {what}</summary>{answer}</details>"
     score = "–" if mark.status == "unmarked" else shown(mark.score)
+    asked = _question(mark.question)
     rubric = _rubric(mark, closed=True) if mark.by_hand and mark.status != "missing" else ""
     return (
-        f"<article><header><h2>{escape(f'{mark.number} {mark.title}'.strip())}</h2>"
+        f"<article><header><h2>{escape(mark.name)}</h2>"
         f'<span class="{kind}">{said}</span>'
         f'<span class="number">{score} of {shown(mark.points)}</span></header>'
-        f"{message}{comment}{_way(mark, report)}{answer}{rubric}</article>"
+        f"{asked}{message}{comment}{_way(mark, report)}{answer}{rubric}</article>"
     )
+
+
+def _question(text: str) -> str:
+    return f'<p class="question">{escape(text)}</p>' if text else ""
 
 
 def _way(mark: Mark, report: Report) -> str:
@@ -185,11 +191,12 @@ def marking(
         first, there = found[0][2], [mark for *_, mark in found if mark.code]
         done = sum(mark.status == "marked" for mark in there)
         parts.append(
-            f"<article><header><h2>{escape(f'{first.number} {first.title}'.strip())}</h2>"
+            f"<article><header><h2>{escape(first.name)}</h2>"
             f'<span class="quiet">{escape(item)}; {done} of {len(there)} marked</span>'
             f'<span class="number">{shown(first.points)} point{"s" * (first.points != 1)}</span>'
             "</header>"
         )
+        parts.append(_question(next((m.question for *_, m in found if m.question), "")))
         parts.append(_rubric(first))
         if key and key.get(item):
             parts.append(

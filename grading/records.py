@@ -8,7 +8,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from gsutils.checks import CHECKS
+from grading.catalogue import BY_CHECK
 
 STATUSES = {
     "passed": "right",
@@ -32,7 +32,8 @@ class Mark:
         exercise: the name of its check; where the answer is words, the exercise's label, with
             "/2" for its second part.
         label, title: the exercise's in the book.
-        number: its number in the notebook that was handed out, else the book's.
+        number: its number in the notebook that was handed out, else the book's; with a letter, as
+            in 1b, where an exercise has several parts.
         status: one of `STATUSES`.
         message: a sentence that says why.
         score, points: what was reached, and what could be.
@@ -41,6 +42,7 @@ class Mark:
         seconds: how long the student's code ran, by the clock.
         comment: what the teacher says of it.
         checked: the score by the check, where the teacher gave another.
+        question: what was asked, where the answer is words.
     """
 
     exercise: str
@@ -56,11 +58,17 @@ class Mark:
     number: str = ""
     comment: str = ""
     checked: float | None = None
+    question: str = ""
+
+    @property
+    def name(self) -> str:
+        """Number and title: "1b Half a gap"."""
+        return f"{self.number} {self.title}".strip()
 
     @property
     def by_hand(self) -> bool:
         """Whether the answer is in words."""
-        return self.exercise not in CHECKS
+        return self.exercise not in BY_CHECK
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ The JSON of a notebook (`as_json`) has these fields; a change of their meaning c
     late       days
     deducted   points for them
     exercises  a list of {exercise, title, status, message, score, points, cell, code, seconds,
-               label, number, comment, checked}, status being one of `records.STATUSES`; where the
-               answer is words, code has them
+               label, number, comment, checked, question}, status being one of
+               `records.STATUSES`; where the answer is words, code has them
 
 >>> as_json(Report("ada.ipynb", problem="it is a picture"))["problem"]
 'it is a picture'
@@ -65,8 +65,14 @@ def line(report: Report) -> str:
 
 def write(report: Report, folder: Path, stem: str) -> None:
     """Write a notebook's JSON and page as ``STEM.json`` and ``STEM.html``."""
-    write_text(folder / f"{stem}.json", json.dumps(as_json(report), indent=1, ensure_ascii=False))
-    write_text(folder / f"{stem}.html", pages.student(report))
+    record, page = (folder / name for name in files(stem))
+    write_text(record, json.dumps(as_json(report), indent=1, ensure_ascii=False))
+    write_text(page, pages.student(report))
+
+
+def files(stem: str) -> tuple[str, str]:
+    """Return the names of what `write` writes."""
+    return f"{stem}.json", f"{stem}.html"
 
 
 def write_table(reports: Sequence[tuple[str, Report]], folder: Path) -> None:

@@ -35,6 +35,7 @@ HEADS = {
     "extension": ("extension", "extension days"),
 }  # fmt: skip
 MOODLE_FILE = re.compile(r"([^/_]*)_(\d+)_assignsubmission_file")
+CANVAS_FILE = re.compile(r"_\d+_\d+_[^/]*$")  # in which it says _LATE_ if it was late
 CANVAS_LATE = re.compile(r"_LATE_\d+_\d+_[^/]*$", re.IGNORECASE)
 TIMES = (
     *("%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d"),
@@ -94,6 +95,12 @@ class Roster:
     kind: str
     students: list[Student]
     notes: list[str]
+
+    @property
+    def tells_late_days(self) -> bool:
+        """Whether it has a column for late days, or for the time when the work came in."""
+        heads = {head.lower() for head in self.table.heads}
+        return not heads.isdisjoint([*HEADS["late"], *HEADS["submitted"]])
 
     def find(self, name: str, id_: str, path: str) -> tuple[Student | None, str]:
         """Return whose work it is, by ID, name, or the file's name, and a note where in doubt."""

@@ -14,7 +14,6 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,34 +21,11 @@ import torch
 
 from grading import engines, student, values
 from grading.engines import Engine, NoEngine
+from grading.limits import Limits
 
 STARTING = 120.0  # seconds until a process must have imported what it needs
 MESSAGES = 10_000  # from one process
 UNREADABLE = ("crash", "Its process sent something unreadable.")
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the code of one exercise may use.
-
-    Attributes:
-        seconds: of computing time; by the clock it may take twice as long.
-        memory: in GiB, beyond what the libraries take.
-    """
-
-    seconds: float = 5.0
-    memory: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Refuse limits that nothing could meet."""
-        for name in ("seconds", "memory"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise ValueError(f"{name} must be > 0 and <= 3600, got {getattr(self, name)}")
-
-    @property
-    def clock(self) -> float:
-        """Seconds by the clock."""
-        return 2 * self.seconds
 
 
 class Stopped(BaseException):

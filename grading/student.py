@@ -187,11 +187,12 @@ class _Service:
                 line = trace.tb_lineno
             trace = trace.tb_next
         name, text = values.plain(type(error).__name__, 60), values.plain(error)
-        if isinstance(error, SyntaxError):
+        ours = f"Python {platform.python_version()}"
+        if isinstance(error, SyntaxError) and self.python != ours:
             theirs = (
                 f"written with {self.python}" if self.python else "perhaps written with another"
             )
-            text += f" (graded with Python {platform.python_version()}, {theirs})"
+            text += f" (graded with {ours}, {theirs})"
         self.send("error", type=name, message=text, line=line, setup=self.at_setup)
 
     def serve(self, answer: Any) -> None:

@@ -4,14 +4,17 @@ Nothing is passed over without a word but what belongs to no student: other file
 notebook, and the hidden ones of systems and editors. What cannot be graded is left out by name.
 """
 
+import json
 import lzma
+import mmap
 import os
+import re
 import shutil
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -31,6 +34,9 @@ LARGEST = 200 * 2**20  # bytes of all that is looked at in one
 NO_NOTEBOOK = f"it is no file whose name ends in {NOTEBOOK}"
 HIDDEN = "its name begins with a dot: rename it"
 UNPACK = "it is an archive: unpack it"
+# A key of a notebook's JSON: within a text of it these quotes would be escaped.
+_COURSE = re.compile(rb'"gs"\s*:\s*(?=\{)')
+ABOUT = 20_000  # bytes of what a notebook says of its course
 BROKEN = (
     *(EOFError, NotImplementedError, OSError, RuntimeError, ValueError),
     *(lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
@@ -77,6 +83,27 @@ def find(paths: Sequence[Path], scratch: Path, results: Path | None = None) -> S
         if len(found) == before:
             raise ValueError(f"{path} holds no file that ends in {NOTEBOOK}")
     return found
+
+
+def title(path: Path) -> str:
+    """Return the title that a course's problem set has in its metadata, "" where there is none.
+
+    The file is searched and not read: its content is a student's, and may be too large to parse.
+    """
+    with suppress(OSError, ValueError, RecursionError):
+        if not path.is_file():
+            return ""
+        with (
+            path.open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            for key in _COURSE.finditer(content):
+                text = content[key.end() : key.end() + ABOUT].decode("utf-8", "ignore")
+                with suppress(ValueError, RecursionError):
+                    said = json.JSONDecoder().raw_decode(text)[0].get("title")
+                    if isinstance(said, str) and said:
+                        return said
+    return ""
 
 
 def _look_into(top: Path, found: Submissions, scratch: Path, results: Path | None) -> None:

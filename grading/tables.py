@@ -12,7 +12,7 @@ import csv
 import io
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,10 +30,11 @@ class TableError(ValueError):
 
 @dataclass(frozen=True)
 class Row:
-    """A row: its cells by the table's heads in small letters, and the line where it begins."""
+    """A row: its cells by the heads in small letters, the line where it begins, and its text."""
 
     cells: dict[str, str]
     line: int
+    text: str = field(default="", repr=False, compare=False)
 
     def __getitem__(self, head: str) -> str:
         """Return a cell without blanks around it, "" where there is none."""
@@ -50,6 +51,7 @@ class Table:
         rows: those that hold something.
         separator: what stands between cells.
         guessed: whether the encoding was a guess.
+        head: the text above the rows.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Table:
     rows: list[Row] = field(default_factory=list)
     separator: str = ","
     guessed: bool = False
+    head: str = field(default="", repr=False, compare=False)
 
 
 def read(path: Path) -> Table:
@@ -85,22 +88,24 @@ def parse(content: bytes, name: str) -> Table:
     if content.startswith(b"PK\x03\x04"):
         raise TableError(f"{name}: this is a workbook: save it as CSV (UTF-8), and name that file")
     text, guessed = _decoded(content, name)
-    first, _, rest = text.partition("\n")
-    separator = ""
+    first, end, rest = text.partition("\n")
+    separator, above = "", ""
     if said := re.fullmatch(r"sep=(.)", first.strip()):  # a line of Excel's
-        separator, text = said[1], rest
+        separator, text, above = said[1], rest, first + end
     skipped = 1 if separator else 0
     head = text.partition("\n")[0]
     separator = separator or max(SEPARATORS, key=head.count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    source = _Lines(text)
+    lines = csv.reader(source, delimiter=separator)
     heads: list[str] = []
     rows: list[Row] = []
     begins = 1 + skipped
     try:
         for cells in lines:
             stripped = [unescaped(cell.strip()) for cell in cells]
+            own = source.taken()
             if not heads:
-                heads = stripped
+                heads, above = stripped, above + own
             elif any(stripped):
                 if len(stripped) > len(heads) and any(stripped[len(heads) :]):
                     raise TableError(
@@ -108,13 +113,31 @@ def parse(content: bytes, name: str) -> Table:
                         f"put text that holds “{separator}” into quotes"
                     )
                 small = [h.lower() for h in heads]
-                rows.append(Row(dict(reversed(list(zip(small, stripped)))), begins))
+                rows.append(Row(dict(reversed(list(zip(small, stripped)))), begins, own))
             begins = lines.line_num + 1 + skipped
     except csv.Error as error:
         raise TableError(f"{name}:{begins}: this is no CSV ({error}): save it as CSV") from None
     if not any(heads):
         raise TableError(f"{name}:1: the file is empty: it needs a line of heads")
-    return Table(name, heads, rows, separator, guessed)
+    return Table(name, heads, rows, separator, guessed, above)
+
+
+class _Lines:
+    """The lines of a text, which tells those that were taken since it was last asked."""
+
+    def __init__(self, text: str):
+        self._lines, self._taken = io.StringIO(text, newline=""), list[str]()
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._lines:
+            self._taken.append(line)
+            yield line
+
+    def taken(self) -> str:
+        """Return the text of the lines that were taken since."""
+        text = "".join(self._taken)
+        self._taken.clear()
+        return text
 
 
 def _decoded(content: bytes, name: str) -> tuple[str, bool]:
@@ -172,8 +195,45 @@ def write(
     Raises:
         OutputUnavailable: it cannot be written, for example while a program has it open.
     """
+    _write(path, text(heads, rows, separator))
+
+
+def write_again(path: Path, table: Table, changed: Mapping[int, Mapping[str, str]]) -> None:
+    """Write a table that was read: rows as they were, letter by letter, but for those that change.
+
+    Args:
+        path: where to.
+        table: as it was read.
+        changed: by the line of a row, its new cells by their heads in small letters.
+
+    Raises:
+        OutputUnavailable: it cannot be written.
+    """
+    parts = [table.head]
+    for row in table.rows:
+        if parts[-1] and not parts[-1].endswith(("\n", "\r")):
+            parts.append("\n")
+        parts.append(_again(row, table, changed[row.line]) if row.line in changed else row.text)
+    _write(path, "".join(parts))
+
+
+def _again(row: Row, table: Table, new: Mapping[str, str]) -> str:
+    """Return a row with new cells; those that were there stay, made no formula, "-" included."""
+    (cells,) = csv.reader(io.StringIO(row.text, newline=""), delimiter=table.separator)
+    cells += [""] * (len(table.heads) - len(cells))
+    made = [cell if cell.strip() == "-" else escaped(unescaped(cell)) for cell in cells]
+    small = [head.lower() for head in table.heads]
+    for head, cell in new.items():
+        made[small.index(head)] = escaped(cell)
+    file = io.StringIO(newline="")
+    end = "\r\n" if row.text.endswith("\r\n") else "\n"
+    csv.writer(file, delimiter=table.separator, lineterminator=end).writerow(made)
+    return file.getvalue()
+
+
+def _write(path: Path, content: str) -> None:
     with atomic(path, OutputUnavailable) as part:
-        part.write_bytes(text(heads, rows, separator).encode("utf-8-sig", "replace"))
+        part.write_bytes(content.encode("utf-8-sig", "replace"))
 
 
 def escaped(cell: str) -> str:

@@ -25,6 +25,9 @@ LONGEST = 30_000  # characters of an answer, less than a cell of a spreadsheet m
 MOST = 200  # answers in a notebook
 _LINE = re.compile(rf"^[ \t]*({'|'.join(FIELDS)})[ \t]*=[ \t]*(.*)$", re.MULTILINE)
 _PICTURE = re.compile(r"!\[[^\]]*\]\(|<img\b")
+_LETTER = re.compile(r"\A\s*\*\*[a-h]\)\*\*\s*")  # "**a)** ", as problem sets write it
+_HEADING = re.compile(r"\A#[^\n]*\n+(\*[^*\n]*\*\n+)?")  # and the points below it
+ASKED = 2_000  # characters of a question
 
 
 def submission(path: Path, assignment: Path | None = None) -> dict[str, Any]:
@@ -68,9 +71,9 @@ def student(cells: list[Any]) -> dict[str, str]:
 def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, Any]]:
     """Return the answers in words.
 
-    Each is {"exercise", "part", "cell", "points", "text", "pictures"}: the label of the exercise
-    and which part of it, the place of its cell, what its metadata say it is worth or None, the
-    text, "" where nothing was written, and how many pictures it has.
+    Each is {"exercise", "part", "cell", "points", "text", "pictures", "question"}: the label of
+    the exercise and which part of it, the place of its cell, what its metadata say it is worth or
+    None, the text, "" where nothing was written, how many pictures it has, and what was asked.
 
     Args:
         cells: of the submission.
@@ -80,6 +83,7 @@ def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, 
     by_id = {str(cell["id"]): cell for cell in given if "id" in cell and _of(cell)}
     by_part = {_of(cell): cell for cell in given if _of(cell)}
     handed_out = {_source(cell).strip() for cell in given}
+    problems = _problems([*given, *cells])
     found: list[dict[str, Any]] = []
     open_: dict[str, Any] | None = None  # the answer that text below it belongs to
     for place, cell in enumerate(cells):
@@ -93,6 +97,7 @@ def answers(cells: list[Any], given: list[Any] | None = None) -> list[dict[str, 
             asked = _source(same).strip() if same else ""
             gs = {"exercise": of[0], "part": of[1], "cell": place, "points": _points(same or cell)}
             open_ = {**gs, "text": _answer(text, asked), "pictures": _pictures(cell)}
+            open_["question"] = _question(same or cell, problems[id(same or cell)])
             found.append(open_)
         elif text in handed_out or text.startswith("#"):
             open_ = None
@@ -115,6 +120,31 @@ def _answer(text: str, asked: str) -> str:
     for prompt in PROMPTS:
         text = text.removeprefix(prompt).strip()
     return text
+
+
+def _question(cell: dict[str, Any], problem: str) -> str:
+    """Return what is asked in the cell for an answer, else in the problem above it."""
+    text = _source(cell)
+    prompt = next((prompt for prompt in PROMPTS if prompt in text), None)
+    if prompt:
+        text = text.partition(prompt)[0]
+    else:  # the prompt is gone, and an answer stands below the question
+        text = text.strip().partition("\n\n")[0] if _LETTER.match(text) else ""
+    asked = _LETTER.sub("", text).strip() or problem
+    asked = re.sub(r"!\[([^\]]*)\]\([^)]*\)", r"[\1]", asked)
+    return asked if len(asked) <= ASKED else asked[:ASKED] + " …"
+
+
+def _problems(cells: list[Any]) -> dict[int, str]:
+    """Return, by the `id` of each cell, the text below the last heading above it."""
+    found, problem = {}, ""
+    for cell in cells:
+        if isinstance(cell, dict):
+            text = _source(cell).strip()
+            if cell.get("cell_type") == "markdown" and text.startswith("#"):
+                problem = _HEADING.sub("", text) if "\n" in text else ""
+            found[id(cell)] = problem
+    return found
 
 
 def _of(cell: dict[str, Any]) -> tuple[str, int] | None:

@@ -8,7 +8,8 @@ from conftest import missing
 
 from grading.engines import NoEngine
 from grading.grader import grade
-from grading.sandbox import Limits, choose
+from grading.limits import Limits
+from grading.sandbox import choose
 
 QUICK = Limits(seconds=1)
 IMPORTS = "import numpy as np\nfrom gsutils import checks, plots"

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import re
+import subprocess
 import sys
 import tempfile
 from html.parser import HTMLParser
@@ -23,7 +24,8 @@ from grading import catalogue, engines, grader, overview, report
 from grading.command import main
 from grading.engines import Container
 from grading.grader import grade
-from grading.sandbox import Limits, Sandbox
+from grading.limits import Limits
+from grading.sandbox import Sandbox
 from gsutils import checks
 from gsutils.__main__ import main as old_main
 
@@ -198,7 +200,7 @@ def test_the_notebook_handed_out_says_what_counts_and_gives_what_was_lost(submit
 def test_an_assignment_without_exercises_is_refused(submit, capsys):
     handed_out = submit("x = 1", name="handed-out.ipynb")
     words = [str(submit(IMPORTS)), "--assignment", str(handed_out)]
-    assert main(words) == 1
+    assert main(words) == 2
     assert "handed-out.ipynb has none of this book's exercises" in capsys.readouterr().err
 
 
@@ -306,11 +308,11 @@ def test_names_of_files_do_not_leave_the_folder(submit, tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     for name in ("..%2f..%2fada.ipynb", "..ada.ipynb", "b/ada.ipynb", "ada.ipynb"):
-        submit(IMPORTS, name=name)
+        submit(IMPORTS, function(RIGHT), name=name)
     paths = ["../..%2f..%2fada.ipynb", "../..ada.ipynb", "../b/ada.ipynb", "../ada.ipynb"]
-    assert main([*paths, str(tmp_path / "ada.ipynb")]) == 1
-    written = {path.name for path in (tmp_path / "here" / "grades").iterdir()}
-    assert len(written) == 2 * 5 + 2
+    assert main([*paths, str(tmp_path / "ada.ipynb")]) == 0
+    written = {path.name for path in (tmp_path / "here" / "grades").glob("[!.]*")}
+    assert len(written) == 2 * 5 + 3
     assert all(re.fullmatch(r"[\w-][\w.-]*\.(json|html|csv)", name) for name in written)
     assert {path.name for path in (tmp_path / "here").iterdir()} == {"grades"}
 
@@ -361,21 +363,107 @@ def test_the_command_prints_a_line_for_each_notebook_and_returns_0(submit, tmp_p
         (["--assignment", "nowhere.ipynb"], "nowhere.ipynb: there is no such file"),
     ],
 )
-def test_an_impossible_option_gives_one_line_and_status_1(words, message, submit, tmp_path, capsys):
+def test_an_impossible_option_gives_one_line_and_status_2(words, message, submit, tmp_path, capsys):
     out = ["--out", str(tmp_path / "out")]
-    assert main([str(submit(IMPORTS)), *out, *words]) == 1
+    assert main([str(submit(IMPORTS)), *out, *words]) == 2
     error = capsys.readouterr().err
     assert message in error
     assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_mistyped_path_or_table_stops_before_pytorch_is_there_and_before_anything_is_written(
+    submit, tmp_path
+):
+    right, out = str(submit(IMPORTS, function(RIGHT))), tmp_path / "out"
+    code = "import sys; sys.modules['torch'] = None; from grading.command import main; "
+    code += "sys.exit(main(sys.argv[1:]))"
+    for words in (["typo"], [right, "typo.zip"], [right, "--roster", "typo"]):
+        command = [sys.executable, "-c", code, *words, "--out", str(out)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+        assert re.fullmatch(r"grading: typo\S*: there is no such file.*\n", done.stderr)
+        assert not out.exists()
+
+
+def test_a_package_that_is_missing_gets_one_sentence(tmp_path):
+    code = "import runpy, sys; sys.modules['filelock'] = None; sys.argv = ['grading', 'x']; "
+    code += "runpy.run_module('grading', run_name='__main__')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("grading: filelock is not installed for ")
+    assert done.stderr.endswith(".venv/bin/python -m grading\n")
+    assert done.stderr.count("\n") == 1
+
+
+def test_what_the_last_run_wrote_and_this_one_does_not_is_removed_and_nothing_else(
+    submit, tmp_path, capsys
+):
+    out, roster = tmp_path / "out", tmp_path / "class.csv"
+    roster.write_text("name\nAda\n")
+    for name in ("in/a.ipynb", "in/b.ipynb", "in/c.ipynb"):
+        submit(IMPORTS, function(RIGHT), name=name)
+    command = [str(tmp_path / "in"), "--out", str(out), "--trust"]
+    out.mkdir()
+    (out / "notes.html").write_text("mine")
+    (out / "old.html").write_text("of an earlier version")
+    assert main([*command, "--roster", str(roster)]) == 0
+    first = {path.name for path in out.iterdir()}
+    assert {"a.html", "a.json", "b.html", "canvas.csv", "moodle.csv", "marks.csv"} <= first
+    (out / "b.html").write_text("changed by hand")
+    for name in ("a", "b", "c"):
+        (tmp_path / "in" / f"{name}.ipynb").rename(tmp_path / "in" / f"{name}2.ipynb")
+    assert main(command) == 0
+    gone = {"a.html", "a.json", "b.json", "c.html", "c.json", "canvas.csv", "moodle.csv"}
+    new = {f"{name}2.{kind}" for name in "abc" for kind in ("html", "json")}
+    assert {path.name for path in out.iterdir()} == (first - gone) | new
+    assert (out / "b.html").read_text() == "changed by hand"
+    listed = json.loads((out / ".written.json").read_text())
+    assert "marks.csv" not in listed
+    (tmp_path / "precious").touch()
+    digest = hashlib.sha256(b"").hexdigest()
+    (out / ".written.json").write_text(json.dumps({"../precious": digest, **listed}))
+    assert main(command) == 0
+    assert (tmp_path / "precious").exists()
+
+
+def test_git_ignores_a_folder_of_results_unless_it_says_otherwise(submit, tmp_path, capsys):
+    right, out = str(submit(IMPORTS, function(RIGHT))), tmp_path / "out"
+    assert main([right, "--out", str(out), "--trust"]) == 0
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    status = ["git", "-C", str(tmp_path), "status", "--porcelain", "-uall"]
+    listed = subprocess.run(status, check=True, capture_output=True, text=True).stdout
+    assert listed == "?? ada.ipynb\n"
+    (out / ".gitignore").write_text("# mine\n")
+    for folder in (out, tmp_path):
+        assert main([right, "--out", str(folder), "--trust"]) == 0
+    assert (out / ".gitignore").read_text() == "# mine\n"
+    assert not (tmp_path / ".gitignore").exists()
+    for name in ("submissions/ada.ipynb", "grades-2/index.html", "class.csv"):
+        command = ["git", "-C", str(ROOT), "check-ignore", "-q", "--no-index", name]
+        assert subprocess.run(command).returncode == 0, name
+
+
+def test_where_nothing_could_be_graded_the_results_of_before_stay(submit, tmp_path, capsys):
+    submit(IMPORTS, function(RIGHT), name="in/ada.ipynb")
+    command = [str(tmp_path / "in"), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    before = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    (tmp_path / "in" / "ada.ipynb").write_text("{")
+    assert main(command) == 1
+    assert {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()} == before
+    assert capsys.readouterr().out.endswith("out stays as it is\n")
+    assert main([command[0], "--out", str(tmp_path / "new")]) == 1
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_folder_without_notebooks_is_refused(tmp_path, capsys):
-    assert main([str(tmp_path)]) == 1
+    assert main([str(tmp_path)]) == 2
     assert "holds no file that ends in .ipynb" in capsys.readouterr().err
 
 
 def test_ctrl_c_keeps_what_was_graded(submit, tmp_path, capsys, monkeypatch):
-    graded = grader.Report("ada.ipynb", problem="none")
+    graded = grader.Report("ada.ipynb")
 
     def interrupted(*_):
         yield 0, graded
@@ -396,6 +484,11 @@ def test_a_syntax_error_names_the_versions_of_python(submit):
         path.write_text(json.dumps(content))
         message = grade(path).marks[0].message
         assert f"graded with Python {platform.python_version()}, {reason}" in message
+    content["metadata"] = {"language_info": {"version": platform.python_version()}}
+    path.write_text(json.dumps(content))
+    message = grade(path).marks[0].message
+    assert "SyntaxError" in message
+    assert "Python 3" not in message
 
 
 def test_a_cell_that_is_too_long_is_named_where_it_has_an_exercise(submit):
@@ -472,7 +565,7 @@ def test_the_old_name_of_the_command_answers(submit, tmp_path, capsys):
 def test_without_an_engine_grading_refuses_in_one_sentence(submit, tmp_path, capsys, monkeypatch):
     path = str(submit(IMPORTS, function(RIGHT)))
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main([path, "--out", str(tmp_path / "out")]) == 1
+    assert main([path, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert "no bubblewrap or docker or podman is installed; install bubblewrap" in error
     assert error.count("\n") == 1
@@ -491,7 +584,7 @@ def test_an_engine_that_does_not_start_is_refused_with_its_reason(
     (tmp_path / program).write_text("#!/bin/sh\necho no permission >&2\nexit 1\n")
     (tmp_path / program).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert main([str(submit(IMPORTS)), "--out", str(tmp_path / "out")]) == 1
+    assert main([str(submit(IMPORTS)), "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     remedy = "type `sudo sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
     says_it = (program, restricted) == ("bwrap", "1\n")

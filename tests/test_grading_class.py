@@ -101,6 +101,21 @@ def test_the_question_in_a_cell_is_no_part_of_its_answer(mine):
     assert words.answers(asked, asked)[0]["text"] == ""
 
 
+def test_a_question_is_that_of_the_cell_or_the_problem_above_it():
+    heading = "### Problem 1. Half a gap\n\n*Exercise 1.1. 1 point.*\n\nSee ![one](data:x). Why?"
+    asked = [
+        written(heading, "h", ()), written("**b)** What?\n\n*Your answer:*"),
+        written("*Your answer:*", "b"), written("## Next", "n", ()), written("*Your answer:*", "c"),
+    ]  # fmt: skip
+    expected = ["What?", "See [one]. Why?", ""]
+    assert [a["question"] for a in words.answers(asked, asked)] == expected
+    assert [a["question"] for a in words.answers(asked)] == expected
+    mine = written("**b)** What?\n\nThat.\n\nAnd that.")
+    assert words.answers([mine])[0]["question"] == "What?"
+    (found,) = words.answers([mine], asked)
+    assert (found["question"], found["text"]) == ("What?", "That.\n\nAnd that.")
+
+
 @pytest.mark.parametrize("gs", [None, 1, {"exercise": 2}, {"exercise": "ex-half", "part": []}])
 def test_metadata_that_are_no_metadata_are_no_answer(gs):
     bad = {"cell_type": "markdown", "source": "x", "metadata": {"tags": ["gs-words"], "gs": gs}}
@@ -332,11 +347,11 @@ def test_a_table_that_is_changed_meanwhile_is_left_as_it_is(tmp_path):
 
 def finish(tmp_path, content, reports, title=""):
     place = tmp_path / "class.csv"
-    place.write_text(content, encoding="utf-8")
+    place.write_bytes(content.encode())
     brought = results.read(tmp_path, place, None, None, title)
     named = [results.named(one, brought.roster) for one in reports]
     stems = [one.notebook.replace("/", "-").removesuffix(".ipynb") for one in reports]
-    return results.finish(stems, named, brought, tmp_path)
+    return results.finish(stems, named, brought, tmp_path).notes
 
 
 def test_canvas_gets_its_heads_its_ids_and_the_column_it_knows(tmp_path):
@@ -375,10 +390,81 @@ def test_moodles_worksheet_is_filled_in_and_the_feedback_lies_in_its_folders(tmp
     assert any("class.csv:2: Moodle's maximum grade is 100.00" in note for note in notes)
     with zipfile.ZipFile(tmp_path / "moodle-feedback.zip") as file:
         assert file.namelist() == [
-            "Ada Lovelace_501_assignsubmission_file/feedback.html",
-            "Bo Ek_502_assignsubmission_file/feedback.html",
+            "Ada Lovelace_501_assignsubmission_file_/feedback.html",
+            "Bo Ek_502_assignsubmission_file_/feedback.html",
         ]
         assert "Late by 2 days" in file.read(file.namelist()[0]).decode()
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_rows_of_a_worksheet_that_were_not_touched_come_back_byte_for_byte(
+    end, separator, tmp_path
+):
+    lines = [
+        'Identifier,"Full name","Email address",Status,Grade,"Maximum Grade",'
+        '"Last modified (submission)","Feedback comments"',
+        f'"Participant 1","Ada Lovelace", ada@a.org,Submitted,,3.00,-,"two{end}lines"',
+        f'"Participant 2","Bo ""B"" Ek",bo@a.org,-,,3.00,-,"=no formula of ours{end}- two lines"',
+        "Participant 3,Cy Ek,cy@a.org,+,,3.00,'-, ",
+    ]
+    content = end.join(line.replace(",", separator) for line in lines)  # no end of the last line
+    finish(tmp_path, content, [report("Ada Lovelace", words="")])
+    written = (tmp_path / "moodle.csv").read_bytes().removeprefix(b"\xef\xbb\xbf")
+    given = (tmp_path / "class.csv").read_bytes()
+    first, rest = (x.partition(b'"Participant 2"') for x in (written, given))
+    assert first[2] == rest[2]
+    assert written.startswith(lines[0].replace(",", separator).encode() + end.encode())
+    (ada, *_) = tables_.read(tmp_path / "moodle.csv").rows
+    assert (ada["Grade"], ada["Last modified (submission)"]) == ("1", "-")
+    assert f"{separator}-{separator}".encode() in first[0]
+    assert "1 Distance to a line: 1 of 1" in ada["Feedback comments"]
+
+
+@pytest.mark.parametrize(
+    ("notebook", "folder"),
+    [
+        ("all.zip/Ada Lovelace_501_assignsubmission_file_/a.ipynb", None),
+        ("Ada Lovelace_501_assignsubmission_file/a.ipynb", None),
+        ("Zoë d'Ek (2)_501_assignsubmission_file_/x/a.ipynb", "Zoë d'Ek (2)_501"),
+        ("Ada Lovelace_501_assignsubmission_file_a.ipynb", "Ada Lovelace_501"),
+    ],
+)
+def test_feedback_lies_in_the_folder_of_the_submission(notebook, folder, tmp_path):
+    finish(tmp_path, CLASS, [report("Ada Lovelace", "001", notebook=notebook)])
+    expected = f"{folder}_assignsubmission_file_" if folder else notebook.split("/")[-2]
+    with zipfile.ZipFile(tmp_path / "moodle-feedback.zip") as file:
+        assert file.namelist() == [f"{expected}/feedback.html"]
+
+
+def test_words_that_nobody_has_marked_are_to_be_marked_in_the_comments(tmp_path):
+    finish(tmp_path, CLASS, [report("Ada Lovelace")])
+    assert rows_of(tmp_path / "moodle.csv")[0]["Feedback comments"] == (
+        "1 Distance to a line: 1 of 1.\n2 Half a gap: to be marked."
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "notebook", "noted"),
+    [
+        (CLASS, "ada.ipynb", True),
+        (CLASS, "lovelaceada_12_34_week-01.ipynb", False),  # Canvas would say _LATE_
+        ("name,ID,late days\nAda Lovelace,001,\n", "ada.ipynb", False),
+        (None, "ada.ipynb", True),
+    ],
+)
+def test_a_rule_for_late_days_that_has_nothing_to_go_by_is_noted(
+    content, notebook, noted, tmp_path
+):
+    works = [report("Ada Lovelace", "001", notebook=notebook)]
+    if content:
+        notes = finish(tmp_path, content, works)
+    else:
+        brought = results.read(tmp_path, None, None, None, "")
+        notes = results.finish(["ada"], works, brought, tmp_path).notes
+    assert any("give the roster a column late days" in note for note in notes) == noted
+    free = [replace(works[0], about={"title": "No rule"})]
+    assert not any("late days" in note for note in finish(tmp_path, CLASS, free))
 
 
 def test_nobody_gets_a_grade_while_something_is_to_be_marked(tmp_path):
@@ -416,6 +502,58 @@ def test_the_answers_in_words_stand_beside_rubric_and_key(tmp_path):
         assert part in page
 
 
+def test_the_questions_of_an_exercise_are_told_apart_wherever_they_stand(submit, tmp_path):
+    asked = [
+        written(f"**{letter})** {question}\n\n*Your answer:*", letter, points=0.5)
+        for letter, question in (("a", "What do you <i>expect</i>?"), ("b", "What did you see?"))
+    ]
+    asked[1]["metadata"]["gs"] = {"exercise": "ex-half", "part": 2}
+    task = cell(STUB, "exercise-linear-margin", points=1)
+    handed_out = submit(IMPORTS, *asked, task, name="set.ipynb")
+    name = cell('NAME = "Ada Lovelace"\nSTUDENT_ID = "1"', "gs-student")
+    mine = {**asked[0], "source": "**a)** Forged?\n\nA bend."}
+    submit(name, mine, {**asked[1], "source": "None."}, task, name="in/ada.ipynb")
+    submit(cell('NAME = "Bo Ek"', "gs-student"), mine, name="in/bo.ipynb")  # lacks the second
+    (tmp_path / "class.csv").write_text(CLASS)
+    out = tmp_path / "o"
+    command = [str(tmp_path / "in"), "--assignment", str(handed_out), "--out", str(out)]
+    command += ["--trust", "--roster", str(tmp_path / "class.csv")]
+    out.mkdir()
+    (out / "marks.csv").write_text(  # as an earlier version wrote it
+        "student,id,exercise,title,kind,points,check,mark,comment,answer,notebook,digest\n"
+        "Ada Lovelace,001,ex-half,1 Half a gap,words,0.5,,0.5,Good.,A bend.,ada.ipynb,\n"
+        "Ada Lovelace,001,ex-half/2,1 Half a gap,words,0.5,,0.25,Why?,None.,ada.ipynb,\n"
+        "Bo Ek,002,ex-half,1 Half a gap,words,0.5,,0.5,,A bend.,bo.ipynb,\n"
+    )
+    assert main(command) == 0
+    rows = {(row["student"], row["title"]): row for row in rows_of(out / "marks.csv")}
+    assert {title for _, title in rows} == {
+        "1a Half a gap", "1b Half a gap", "2 Distance to a line",
+    }  # fmt: skip
+    found = [rows["Ada Lovelace", f"1{letter} Half a gap"] for letter in "ab"]
+    assert [(row["mark"], row["comment"]) for row in found] == [("0.5", "Good."), ("0.25", "Why?")]
+    for page, tag in (("marking", "h2"), ("ada", "h2"), ("index", "button[^>]*")):
+        text = (out / f"{page}.html").read_text(encoding="utf-8")
+        for letter in "ab":
+            assert re.search(rf"<{tag}>1{letter} Half a gap", text), page
+        if page != "index":
+            first, last = text.index("What do you &lt;i&gt;expect"), text.index("What did you see?")
+            assert first < text.index("A bend.") < last < text.rindex("None.")
+            assert "Forged" not in text.partition("<h2>1b")[0].partition("<pre")[0]
+        else:
+            assert "The hardest exercise: <strong>2 Distance" in text
+    (said, *_) = [row["Feedback comments"] for row in rows_of(out / "moodle.csv")]
+    assert "1a Half a gap: 0.5 of 0.5. Good.\n1b Half a gap: 0.25 of 0.5. Why?" in said
+
+
+def test_a_question_that_the_answer_key_alone_knows_stands_above_the_answers(tmp_path):
+    key = tmp_path / "key.ipynb"
+    key.write_text(json.dumps({"cells": [written("**a)** What bends?\n\nThe curves.")]}))
+    brought = results.read(tmp_path, None, None, key, "")
+    results.finish(["ada"], [report("Ada")], brought, tmp_path)
+    assert "What bends?</p>" in (tmp_path / "marking.html").read_text(encoding="utf-8")
+
+
 def test_a_students_page_has_title_number_hint_and_the_way_to_the_chapter():
     page = pages.student(report("Ada", "1", False))
     address = "https://example.org/shortcuts/book/01-clever-hans.html#ex-line"
@@ -438,13 +576,51 @@ def test_a_class_from_notebooks_to_marks_and_back(submit, tmp_path, capsys):
     command = [str(tmp_path / "in"), "--assignment", str(handed_out), "--out", str(tmp_path / "o")]
     command += ["--trust", "--roster", str(tmp_path / "class.csv"), "--key", str(handed_out)]
     assert main(command) == 0
-    assert "2 of 5 so far, 3 to be marked" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "2 of 5 so far, 3 to be marked" in said
+    assert said.endswith(f"0 marks read from {tmp_path}/o/marks.csv, 1 left to mark\n")
     enter(tmp_path / "o" / "marks.csv", of=("Ada Lovelace", "ex-half"), mark="2", separator=";")
+    late_days = "name,ID,late days\nAda Lovelace,001,2\nBo Ek,002,\n"
+    (tmp_path / "class.csv").write_text(late_days)
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "week-01.ipynb: 3.6 of 5: linear-margin passed, ex-half marked" in said
+    assert said.endswith(f"1 mark read from {tmp_path}/o/marks.csv, none left\n")
+    (tmp_path / "class.csv").write_text(CLASS)
     assert main(command) == 0
     graded = json.loads((tmp_path / "o" / "week-01.json").read_text())
     assert (graded["score"], graded["student"]["id"]) == (4, "001")
     assert [m["number"] for m in graded["exercises"]] == ["1", "2"]
     assert rows_of(tmp_path / "o" / "canvas.csv")[1]["Shortcuts, week 1"] == "4"
     (tmp_path / "o" / "marks.csv").write_bytes(b"\xff\xfe\x00")
-    assert main(command) == 1
+    assert main(command) == 2
     assert "this is no text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_courses_problem_set_is_not_graded_without_what_was_handed_out(
+    packed, submit, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    path = submit(IMPORTS, function(RIGHT), name="in/ada.ipynb")
+    fake = cell('about = {"gs": {"title": "no metadata"}}', gs={"exercise": "ex-half"})
+    submit(IMPORTS, fake, function(RIGHT), name="in/a.ipynb")
+    assert main(["in", "--trust", "--out", "free"]) == 0
+    content = json.loads(path.read_text())
+    content["metadata"]["gs"] = dict(reversed(ABOUT.items()))  # Jupyter sorts the keys
+    path.write_text(json.dumps(content))
+    if packed:
+        with zipfile.ZipFile("in.zip", "w") as file:
+            file.write(path, "ada.ipynb")
+    capsys.readouterr()
+    words = ["in.zip" if packed else "in", "--trust", "--out", "o"]
+    for name in ("NAME", "week-01"):
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert "ada.ipynb belongs to the problem set “Shortcuts, week 1”" in error
+        assert error.endswith(f"add --assignment _build/course/problem-sets/{name}.ipynb\n")
+        assert error.count("\n") == 1
+        assert not (tmp_path / "o").exists()
+        handed_out = submit(IMPORTS, name="_build/course/problem-sets/week-01.ipynb")
+        handed_out.write_text(json.dumps(content))
+    assert main([*words, "--assignment", str(handed_out)]) == 0

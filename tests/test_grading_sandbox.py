@@ -19,7 +19,8 @@ from submissions import IMPORTS, QUICK, RIGHT, cell, function, notebook
 from grading import records, report, values
 from grading.command import main
 from grading.grader import grade
-from grading.sandbox import Limits, Sandbox, Stopped
+from grading.limits import Limits
+from grading.sandbox import Sandbox, Stopped
 
 submit, mark, need_engine = submissions.submit, submissions.mark, submissions.need_engine
 

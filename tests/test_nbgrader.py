@@ -69,8 +69,8 @@ def test_the_grader_knows_code_and_words_of_a_problem_set_and_its_course(tmp_pat
     key, empty = (grade(path, paths[1], engine=Trust()) for path in paths)
     found = [(m.number, m.exercise, m.status, m.points) for m in key.marks]
     assert found == [
-        ("1", "ex-half", "unmarked", 0.5),
-        ("1", "ex-half/2", "unmarked", 0.5),
+        ("1a", "ex-half", "unmarked", 0.5),
+        ("1b", "ex-half/2", "unmarked", 0.5),
         ("2", "linear-margin", "passed", 2),
     ]
     assert {m.status for m in empty.marks} == {"unsolved"}

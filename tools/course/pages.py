@@ -36,10 +36,10 @@ INSTRUCTOR = """\
 | `answer-key/` | the same notebooks with the answers |
 | `slides/` | the slides, each a file that needs nothing else |
 
-To grade what came back for the first problem set:
+To grade what came back for the first problem set, in the folder of the book:
 
 ```bash
-python -m grading submissions/ --assignment problem-sets/{first}.ipynb
+.venv/bin/python -m grading submissions/ --assignment _build/course/problem-sets/{first}.ipynb
 ```
 
 To show more solutions, change `release` in `course.yml` and type `make course` again.
