@@ -2,8 +2,7 @@ r"""What an exercise refers to, taken from the chapters: formulas, theorems and 
 
 A passage is printed as its chapter has it: a formula with the paragraph that leads to it and the
 end of its sentence, a definition or theorem in full, a figure as the picture of the last build with
-its caption. What a passage refers to is printed, too, so that no number stands alone; a formula has
-the words of the comment ``% where: …`` after it, which say what its symbols mean.
+its caption. What a passage refers to is printed, too, so that no number stands alone.
 
 >>> references("Derive {eq}`eq-a` under Eq. 9, as in {numref}`fig-b`.")
 ['eq-a', 'eq-dual-flow', 'fig-b']
@@ -198,9 +197,8 @@ def _cut(text: str, label: str, lead: bool) -> str:
         if before >= 0 and tokens[before].type == "paragraph_open":
             parts.insert(0, tokens[before])
     pieces = [_source(part, lines) for part in parts]
-    if not name and place + 1 < len(tokens):
-        after = tokens[place + 1]
-        pieces.append(_symbols(after) or (_end_of_sentence(after, lines) if lead else ""))
+    if lead and not name and place + 1 < len(tokens):
+        pieces.append(_end_of_sentence(tokens[place + 1], lines))
     return "\n\n".join(filter(None, pieces))
 
 
@@ -219,12 +217,6 @@ def _holds(token: Token, label: str) -> bool:
 def _source(token: Token, lines: list[str]) -> str:
     assert token.map is not None
     return "\n".join(lines[slice(*token.map)]).strip("\n")
-
-
-def _symbols(token: Token) -> str:
-    """What a comment after a formula says of its symbols, for where no page does; or nothing."""
-    said = token.content.strip() if token.type == "myst_line_comment" else ""
-    return said.removeprefix("where: ") if said.startswith("where: ") else ""
 
 
 def _end_of_sentence(token: Token, lines: list[str]) -> str:
