@@ -21,6 +21,7 @@ from grading import engines, report, results, submissions, values, written
 from grading.limits import Limits
 from grading.records import Report
 from grading.results import Brought
+from gsutils.files import OutputUnavailable
 from gsutils.text import INTERRUPTED, say
 
 USAGE = 2  # the exit status where nothing was graded, as argparse has it
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     try:
         return run(_parser().parse_args(arguments))
+    except OutputUnavailable as error:  # a full disk, for example
+        say(f"grading: {error}", error=True)
+        return 1
     except (OSError, ValueError, engines.NoEngine) as error:
         say(f"grading: {error}", error=True)
         return USAGE

@@ -1,5 +1,8 @@
 """The cards, and CelebA read from the folder that prepare_celeba lays out."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -140,3 +143,31 @@ def test_cards_are_read_from_files_that_exist():
     train, _, test = faces.cards(0, (40, 12, 12))
     assert all(Path(file).is_file() for file in (*train.files, *test.files))
     assert train.name == faces.CARDS
+
+
+FORK = """
+import atexit, gc, os
+import os
+import subprocess
+import sys
+from pathlib import Path
+from gsutils.data import faces
+train, *_ = faces.cards(0, (40, 12, 12))
+if not (child := os.fork()):
+    atexit._run_exitfuncs()  # what Python 3.13 does as a worker ends
+    atexit._clear()
+    gc.collect()
+    os._exit(0)
+os.waitpid(child, 0)
+assert all(Path(file).is_file() for file in train.files)
+print(Path(train.files[0]).parents[2])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_cards_stay_when_a_forked_process_ends_and_go_with_the_one_that_made_them():
+    run = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    folder = Path(run.stdout.strip())
+    assert folder.name.startswith("gsutils-cards-")
+    assert not folder.exists()

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import sys
 import time
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -36,6 +37,7 @@ FORGE = (
     "import time\ntime.sleep(1e6)"
 )
 WALK = "import sys\nf = sys._getframe()\nwhile f:\n    {}\n    f = f.f_back"
+DEEP = "class A:\n    def __getattr__(self, n): return getattr(self, n + 'a')"
 HOSTILE = {
     "endless loop": ("while True: pass", "time", "No end after"),
     "loop that catches all": (
@@ -55,6 +57,10 @@ HOSTILE = {
         "import faulthandler\nfaulthandler._sigsegv()",
         "crash",
         "SIGSEGV",
+    ),
+    "endless recursion": (
+        f"import sys\nsys.setrecursionlimit(10**9)\n{DEEP}\nA().x",
+        *(("failed", "RecursionError") if sys.version_info >= (3, 12) else ("crash", "SIGSEGV")),
     ),
     "abort": ("import os\nos.abort()", "crash", "SIGABRT"),
     "exit": ("import os\nos._exit(0)", "crash", "exit code 0"),

@@ -208,3 +208,11 @@ def test_a_check_answers_a_slip_in_the_words_that_the_page_quotes(row):
 
 def test_every_chapter_has_a_slip():
     assert {int(row["chapter"]) for row in SLIPS} == set(NUMBERS)
+
+
+@pytest.mark.parametrize("name", ["README.md", "book/grading.md", "book/instructors.md"])
+def test_the_grader_is_called_as_it_runs_after_make_book(name):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    calls = re.findall(r"(\S*)python -m g(?:rading|sutils grade)", text)
+    assert calls
+    assert {call.lstrip("`(") for call in calls} == {".venv/bin/"}

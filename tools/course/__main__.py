@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gsutils.text import command, say
 from tools import address, book
-from tools.course import editions, given, pages, source
+from tools.course import editions, given, pages, sites, source
 from tools.course.settings import Course, CourseError, load
 
 MARK = ".course"  # in the folder of a course: what it was made from
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not book.STAMP.is_file():
             raise CourseError("The book is not built: type make book, then this again.")
         took = _make(course, out)
-    except (OSError, ValueError, editions.BuildError) as error:
+    except (OSError, ValueError, sites.BuildError) as error:
         say(error, error=True)
         return 1
     say(f"{course.title}, {course.term}: {took}")

@@ -5,13 +5,10 @@ opened, and then what `tools.book` does. The code cells stay the same, so that t
 from the cache and nothing is executed again.
 """
 
-import contextlib
 import dataclasses
 import hashlib
-import io
 import shutil
 import tempfile
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +16,7 @@ from typing import Any
 import yaml
 
 from tools import address, book, gsbook, identity, notebooks, numbering
-from tools.course import bank, decks, elsewhere, nbgrader, pages, sets, source
+from tools.course import bank, decks, elsewhere, nbgrader, pages, sets, sites, source
 from tools.course.elsewhere import References
 from tools.course.memory import Memory, moved
 from tools.course.settings import Course, Week
@@ -30,17 +27,12 @@ from tools.notebooks.syntax import Facts
 
 FOLDERS = ("student", "instructor", "slides", "problem-sets", "answer-key", "nbgrader-source")
 NOTES = "book/instructors"
-KEPT = ".editions"  # in a course's folder: sources of its sites, and what was read of them
 MEMORY = "course.json"  # in the folder of the built book
 HOME, ABOUT = "course", "about"
 TEACHERS = {"book/grading", "book/instructors"}  # pages that are not for students
 WHOLE = {"book/errata", "book/ledger"}  # pages that speak of every chapter
 COPIED = ("book", gsbook.PACKAGE, "results", "pyproject.toml", "_config.yml", "_toc.yml")
 SLIDES = Path("html", "slides")
-
-
-class BuildError(RuntimeError):
-    """A course could not be made; the message says why."""
 
 
 def stamp(course: Course | None = None) -> str:
@@ -62,7 +54,7 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         build: the folder of the built book, whose cache has the executed cells.
 
     Raises:
-        BuildError: Sphinx gave a warning or an error.
+        sites.BuildError: Sphinx gave a warning or an error.
         ValueError: a chapter or `_config.yml` holds what cannot be converted.
     """
     online = notebooks.addresses(root)
@@ -85,7 +77,11 @@ def make(course: Course, out: Path, root: Path = book.ROOT, build: Path = book.B
         footer = pages.footer(course, identity.provenance(root))
         _settings(student, course, course.repository, footer)
         _settings(instructor, course, "", footer)
-        _sites([student, instructor], out, build)
+        sites.write([student, instructor], out, build)
+    for name in set(FOLDERS) - {student.name, instructor.name}:
+        shutil.rmtree(out / name, ignore_errors=True)
+    (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
+    shutil.rmtree(out / "student" / "slides", ignore_errors=True)
     _write(out / "problem-sets", handed)
     _write(out / "answer-key", solved)
     (out / "answer-key" / "index.html").write_text(pages.key(course), encoding="utf-8")
@@ -135,23 +131,6 @@ def _front(
     for path, text in made.items():
         path.parent.mkdir(exist_ok=True)
         path.with_suffix(".md").write_text(text, encoding="utf-8")
-
-
-def _sites(editions: list[Path], out: Path, build: Path) -> None:
-    """Build the editions that have changed, and make room for what lies beside them."""
-    marks = {edition: _digest(edition, build) for edition in editions}
-    built = [e for e, mark in marks.items() if not _is_made(out, e.name, mark)]
-    for edition in built:
-        _sphinx(edition, out / KEPT / edition.name, build)
-    kept = {edition.name for edition in editions} - {edition.name for edition in built}
-    for name in FOLDERS:
-        if name not in kept:
-            shutil.rmtree(out / name, ignore_errors=True)
-    for edition in built:
-        shutil.move(out / KEPT / edition.name / "_build" / "html", out / edition.name)
-        (out / f".{edition.name}").write_text(marks[edition], encoding="utf-8")
-    (out / "student" / ".nojekyll").touch()  # GitHub Pages leaves out _static and _sources else
-    shutil.rmtree(out / "student" / "slides", ignore_errors=True)
 
 
 def _copy(root: Path, edition: Path, change: Callable[[str, str], str]) -> None:
@@ -269,61 +248,3 @@ def _settings(edition: Path, course: Course, repository: str, footer: str) -> No
 def _dump(data: dict[str, Any], path: Path) -> None:
     text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
     path.write_text(text, encoding="utf-8")
-
-
-def _digest(edition: Path, build: Path) -> str:
-    """Return a digest of all that a site is made from."""
-    made = hashlib.sha256((build / book.STAMP.name).read_bytes())
-    for name, path in _files(edition).items():
-        made.update(name.encode() + path.read_bytes())
-    return made.hexdigest()
-
-
-def _is_made(out: Path, name: str, mark: str) -> bool:
-    """Whether a site is there, made from what a digest marks."""
-    file = out / f".{name}"
-    return (out / name).is_dir() and file.is_file() and file.read_text(encoding="utf-8") == mark
-
-
-def _sphinx(edition: Path, kept: Path, build: Path) -> None:
-    """Build the site of an edition in the folder `kept`, with cells from the book's cache.
-
-    What is there from last time is read again where it has changed: one more solution, one page.
-    """
-    _follow(edition, kept)
-    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # sphinx-external-toc asks every object for its class
-        good = book.sphinx(kept, kept / "_build", build / ".jupyter_cache", _beside(kept))
-    if not good:
-        raise BuildError(f"the {edition.name} edition was not built: see the warnings above")
-
-
-def _follow(edition: Path, kept: Path) -> None:
-    """Make the sources in `kept` those of an edition; what is alike keeps its time."""
-    wanted, there = _files(edition), _files(kept)
-    for name in there.keys() - wanted.keys():
-        there[name].unlink()
-    for name, path in wanted.items():
-        if name not in there or path.read_bytes() != there[name].read_bytes():
-            (kept / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, kept / name)
-
-
-def _files(folder: Path) -> dict[str, Path]:
-    """The files of an edition by name, without what was built of them."""
-    found = {path.relative_to(folder): path for path in sorted(folder.rglob("*"))}
-    made = {"_build", "__pycache__"}
-    return {n.as_posix(): p for n, p in found.items() if p.is_file() and not made & {*n.parts}}
-
-
-def _beside(kept: Path) -> str:
-    """A digest of all that an edition's pages are made from beside their sources."""
-    made = hashlib.sha256(book.inputs_digest(pages=False).encode())
-    for name, path in _files(kept).items():
-        if name == "_config.yml":
-            config = yaml.safe_load(path.read_text(encoding="utf-8"))
-            del config["html"]["extra_footer"]  # written anew on every page
-            made.update(repr(config).encode())
-        elif path.suffix not in book.PAGES:
-            made.update(name.encode() + path.read_bytes())
-    return made.hexdigest()

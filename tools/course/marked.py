@@ -195,10 +195,16 @@ def meant(word: str, known: Iterable[str]) -> str:
     >>> meant("COLOR", ["color", "size"])
     'did you mean color?'
     """
-    known = {name.lower(): name for name in known}
-    if close := difflib.get_close_matches(word.lower(), known, 1):
-        return f"did you mean {known[close[0]]}?"
-    return f"expected one of {', '.join(known.values())}"
+    known = list(known)
+    close = closest(word, known)
+    return f"did you mean {close}?" if close else f"expected one of {', '.join(known)}"
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return the name that a word comes close to, whatever its case, or ""."""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), names, 1)
+    return names[close[0]] if close else ""
 
 
 def _key(word: str, expected: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -211,15 +217,12 @@ def _key(word: str, expected: dict[str, Any], schema: dict[str, Any]) -> str:
         names = [name for name, part in keys.items() if word.lower() in part.get("also", ())]
         return names[0] if names else word.lower() if word.lower() in keys else ""
 
-    if name := called(expected):
+    if name := called(expected) or closest(word, expected):
         return f"did you mean {name}?"
-    near = meant(word, expected)
-    if near.startswith("did"):
-        return near
     for above, part in schema.get("properties", {}).items():
         if name := called(part.get("properties", {})):
             return f"did you mean {above}: {name}?"
-    return near
+    return meant(word, expected)
 
 
 def _written(value: Any, schema: dict[str, Any]) -> str:

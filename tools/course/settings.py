@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tools.course.marked import Marked, NotYaml, Place, meant, shown
+from tools.course.marked import Marked, NotYaml, Place, closest, meant, shown
 from tools.course.source import Chapter, Exercise
 
 SCHEMA = json.loads(Path(__file__).with_name("schema.json").read_text(encoding="utf-8"))
@@ -266,11 +266,11 @@ class _Reader:
     def near(self, label: str, chapters: list[Chapter]) -> str:
         """Return which exercise was meant, of a week's chapters or of any; else what there are."""
         labels = [exercise.label for chapter in chapters for exercise in chapter.exercises]
-        anywhere = meant(label, self.exercises)
-        if anywhere == f"did you mean {label.lower()}?" or not labels:
-            return anywhere if anywhere.startswith("did") else LABELS
-        here = meant(label, labels)
-        return here if here.startswith("did") or not anywhere.startswith("did") else anywhere
+        exact = label.lower() if label.lower() in self.exercises else ""
+        name = exact or closest(label, labels) or closest(label, self.exercises)
+        if name:
+            return f"did you mean {name}?"
+        return meant(label, labels) if labels else LABELS
 
     def due(
         self, place: Place, data: dict[str, Any], begins: datetime.date, needed: bool
