@@ -22,6 +22,7 @@ from myst_parser.parsers.mdit import create_md_parser
 from gsutils import checks
 from gsutils.experiments import ENTRIES
 from gsutils.runs.paper import Unit
+from tools.course import source
 from tools.notebooks.syntax import EXTENSIONS, Directive
 
 torch.set_num_threads(1)  # networks this small lose more by waiting for a second thread
@@ -335,6 +336,26 @@ def test_at_most_one_folded_cell_stands_before_the_story(name):
     seen = [cell for cell in rest if "remove-cell" not in cell.metadata.get("tags", [])]
     assert [cell.cell_type for cell in seen[:2]] == ["code", "markdown"]
     assert re.match(r"[A-Z“[].{80}", seen[1].source.strip(), re.DOTALL), "no paragraph"
+
+
+ROLE = re.compile(r"\{\w[\w:]*\}`[^`]*`|\$[^$]*\$|`[^`]*`")
+UNREAD = {"heading_open", "math_block", "math_block_label", "myst_line_comment", "table_open"}
+
+
+@pytest.mark.parametrize("name", CHAPTERS)
+def test_a_chapter_is_read_in_one_sitting(name):
+    text, exercises = re.sub(r"\A---\n.*?\n---\n", "", PAGES[name], flags=re.S), "\n## Exercises\n"
+    assert exercises in text
+    before = text.partition(exercises)[0]
+    lines = before.splitlines()
+    read = [
+        "\n".join(lines[slice(*block.map)])
+        for block in source.blocks(before)
+        if not block.type.endswith("fence") and block.type not in UNREAD
+    ]
+    words = [word for one in read for word in ROLE.sub(" x ", one).split()]
+    assert sum(any(map(str.isalnum, word)) for word in words) <= 2000
+    assert max(part.count("{glue:") for one in read for part in one.split("\n\n")) <= 5
 
 
 def test_a_chapter_says_what_it_costs(chapter):
