@@ -320,7 +320,12 @@ def test_a_change_of_prose_reads_one_page_and_writes_what_a_whole_build_writes(b
         files = [path for path in html.rglob("*.*") if path.suffix != ".ipynb"]  # ids at random
         return {path.relative_to(html): path.read_bytes() for path in files}
 
-    status, output, _ = build(book)  # after one that failed
+    def forget():
+        shutil.rmtree(book / "_build" / ".doctrees", ignore_errors=True)
+        (book / "_build" / STAMP.name).unlink(missing_ok=True)
+
+    forget()
+    status, output, _ = build(book)
     assert status == 0, output
     assert "Chapter book/deep" in output
     aside = (book / "book/aside.md").read_text(encoding="utf-8")
@@ -330,8 +335,7 @@ def test_a_change_of_prose_reads_one_page_and_writes_what_a_whole_build_writes(b
     assert re.findall(r"Chapter (\S+)", output) == ["book/aside"]
     soon = pages()
     assert b"Elsewhere" in soon[Path("book/deep.html")], "pages that link to it say its new title"
-    shutil.rmtree(book / "_build" / ".doctrees")
-    (book / "_build" / STAMP.name).unlink()
+    forget()
     status, output, _ = build(book)
     assert "Chapter book/deep" in output
     assert pages() == soon
