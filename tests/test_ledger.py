@@ -27,7 +27,7 @@ from gsutils.ledger.judge import (
     difference,
     judge,
 )
-from gsutils.runs import records
+from gsutils.runs import pool, records
 from gsutils.runs.case import to_json
 from gsutils.runs.paper import Number, Origin, Source, Unit
 from gsutils.runs.records import Run
@@ -337,7 +337,7 @@ def test_each_claim_belongs_to_an_entry_and_counts_seeds():
         found = claim.deciding(runs)
         if not found:
             continue
-        values, holds = claim.evidence(records.joined(found))
+        values, holds = claim.evidence(pool.joined(found))
         assert holds.dtype == bool
         assert set(values) <= set(ENTRIES[claim.entry].cases["paper"])
         assert {len(holds)} == {len(value) for value in values.values()} == {len(found[0].seeds)}
@@ -417,7 +417,7 @@ def test_runs_of_some_cases_each_decide_together_if_nothing_else_differs():
 
     sd, plain = part("sd"), part("plain")
     assert claim.deciding([sd, plain]) == [sd, plain]
-    assert set(records.joined([sd, plain]).metrics) == {"sd", "plain"}
+    assert set(pool.joined([sd, plain]).metrics) == {"sd", "plain"}
     for changes in (
         {"seeds": [3, 4, 5]},
         {"settings": {"cases": {"plain": {"steps": 8}}}},
@@ -557,7 +557,7 @@ def test_each_verdict_has_a_shape_of_its_own():
 
 def test_chapter_6_says_of_the_small_networks_what_their_runs_say():
     """Its words are "nearly equal" and "no better": where a new run differs, change them."""
-    whole = records.joined(records.load("cifar2-cpu"))
+    whole = pool.joined(records.load("cifar2-cpu"))
     for attack in ("PGD", "one-step"):
         for norm in claims.RADII:
             sd, erm = (

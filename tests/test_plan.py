@@ -19,7 +19,7 @@ from gsutils.data import fetch, images, mnist
 from gsutils.experiments import ENTRIES
 from gsutils.files import CheckpointsUnavailable, DataUnavailable
 from gsutils.ledger import lacking
-from gsutils.runs import plan, records, sweep
+from gsutils.runs import plan, pool, records, sweep
 from gsutils.runs.case import to_json
 from gsutils.runs.paper import Number, Origin, Source
 from gsutils.train import TrainingDiverged, checkpoints
@@ -67,7 +67,8 @@ class Shop:
 
     def task(self, made, case="a", seconds=1.0, **changes):
         side_by_side = None if made.together else 1
-        fields = {"seeds": tuple(made.seeds["paper"]), "side_by_side": side_by_side}
+        seeds = tuple(made.seeds["paper"])
+        fields = {"record": seeds, "seeds": seeds, "side_by_side": side_by_side}
         return plan.Task(made, case, seconds=seconds, **fields | changes)
 
     def fill(self, tasks, **options):
@@ -442,6 +443,37 @@ def changed(field, value):
 )
 def test_a_case_is_lacking_until_a_record_counts(run, fills):
     assert lacks(run) == (["b"] if fills else ["a", "b"])
+
+
+def test_only_the_seeds_that_no_record_has_are_run_and_records_of_both_count_together():
+    def parts(**how):
+        return [
+            dataclasses.replace(
+                DEMO.record("paper", seeds=seeds, cases=["a"], device="cpu"),
+                settings=changed("precision", "float32") | {"seeds": seeds},
+            )
+            for seeds in ([0], [1])
+        ]
+
+    a, b = lacking.lacking([DEMO], parts(), "cpu")
+    assert (a.record, b.record) == ((2,), (0, 1, 2))
+    last = DEMO.record("paper", seeds=[2], cases=["a"], device="cpu")
+    last = dataclasses.replace(last, settings=changed("precision", "float32") | {"seeds": [2]})
+    assert lacks(*parts(), last) == ["b"]
+    other = dataclasses.replace(last, settings=changed("precision", "bfloat16") | {"seeds": [2]})
+    assert lacks(*parts(), other) == ["a", "b"]  # precisions are not mixed
+
+
+def test_a_case_with_some_of_its_seeds_stored_is_filled_up_and_then_judged_as_one(shop):
+    made = shop.entry("one", 1, seeds={"paper": (0, 1, 2), "quick": (0,)})
+    records.save(made.record("paper", seeds=[0, 2], cases=["a"], device="cpu"))
+    shop.ran.clear()
+    (task, *_) = lacking.lacking([made], records.survey()[0], "cpu")
+    assert (task.case, task.record, task.seeds) == ("a", (1,), (1,))
+    shop.fill([task])
+    assert shop.ran == [("one", "a", 1)]
+    assert [run.seeds for run in pool.load("one")] == [[0, 1, 2]]
+    assert "a" not in [t.case for t in lacking.lacking([made], records.survey()[0], "cpu")]
 
 
 def test_records_of_stand_ins_do_not_count_where_data_are_to_be_fetched(monkeypatch):

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from gsutils.runs import records
+from gsutils.runs import pool, records
 from gsutils.runs.records import Run
 
 
@@ -94,15 +94,79 @@ def test_the_cases_of_an_entry_that_were_stored_apart_are_read_as_one_run(tmp_pa
             curves={case: {"step": [0], "x": [[1.0] * len(seeds)]}}, wall_time_s=seconds, **changes
         )  # fmt: skip
 
-    assert records.whole("demo", "quick", tmp_path) is None
+    assert pool.whole("demo", "quick", tmp_path) is None
     parts = [part("a", [0, 1], 2.0), part("b", [0, 1], 3.0, device="other")]
     for one in [*parts, part("a", [0], 9.0), part("c", [0, 1], 9.0, data={"name": "other"})]:
         records.save(one, tmp_path)
-    found = records.whole("demo", "quick", tmp_path)
+    found = pool.whole("demo", "quick", tmp_path)
     assert set(found.metrics) == set(found.curves) == set(found.settings["cases"]) == {"a", "b"}
     assert (found.seeds, found.wall_time_s) == ([0, 1], 5.0)
     assert set(found.device.split("; ")) == {one.device for one in parts}
-    assert records.joined(parts[:1]) == parts[0]
+    assert pool.joined(parts[:1]) == parts[0]
+
+
+def of_seeds(whole, seeds):
+    at = [whole.seeds.index(seed) for seed in seeds]
+
+    def rows(values):
+        return [[row[i] for i in at] if isinstance(row, list) else row for row in values]
+
+    return dataclasses.replace(
+        whole,
+        seeds=seeds,
+        settings=whole.settings | {"seeds": seeds},
+        metrics={
+            case: {name: [values[i] for i in at] for name, values in metrics.items()}
+            for case, metrics in whole.metrics.items()
+        },
+        curves={
+            case: {name: rows(values) for name, values in curves.items()}
+            for case, curves in whole.curves.items()
+        },
+    )  # fmt: skip
+
+
+SEVERAL = [run for run in records.survey()[0] if len(run.seeds) > 1]
+
+
+@pytest.mark.parametrize("stored", SEVERAL, ids=lambda run: run.name)
+def test_a_stored_record_cut_into_seeds_is_read_as_the_whole(stored):
+    cut = [of_seeds(stored, [seed]) for seed in stored.seeds]
+    cut.append(cut.pop(0))  # in any order
+    (found,) = pool.pooled(cut)
+    assert dataclasses.replace(found, wall_time_s=stored.wall_time_s) == stored
+    assert found.wall_time_s == pytest.approx(len(cut) * stored.wall_time_s, abs=0.1)
+    assert {part.name for part in pool.parts(found, cut)} == {part.name for part in cut}
+    assert pool.parts(stored, [*cut, stored]) == [stored]
+
+
+def test_runs_are_read_as_one_only_if_nothing_but_their_seeds_differs(tmp_path):
+    def part(seeds, **changes):
+        return run(**{
+            "settings": {"steps": 3, "seeds": seeds}, "seeds": seeds, "commit": 12 * str(seeds[0]),
+            "metrics": {"a": {"x": [float(seed) for seed in seeds]}},
+            "curves": {"a": {"step": [0], "x": [[float(seed) for seed in seeds]]}},
+        } | changes)  # fmt: skip
+
+    first, second = part([3, 1]), part([0, 2])
+    for one in (first, second):
+        records.save(one, tmp_path)
+    (found,) = pool.load("demo", "quick", tmp_path)
+    assert found.seeds == [0, 1, 2, 3]
+    assert found.metrics["a"]["x"] == found.curves["a"]["x"][0] == [0.0, 1.0, 2.0, 3.0]
+    assert set(found.commit.split("; ")) == {12 * "3", 12 * "0"}
+    for other in (
+        part([0, 2], settings={"steps": 4, "seeds": [0, 2]}),
+        part([0, 2], data={"name": "other"}),
+        part([0, 2], size="paper"),
+        part([0, 2], selection="train-val"),
+        part([0, 2], metrics={"a": {"y": [0.0, 2.0]}}),
+        part([0, 2], curves={"a": {"step": [1], "x": [[0.0, 2.0]]}}),
+        part([0, 1]),  # a seed of both
+    ):
+        assert len(pool.pooled([first, other])) == 2
+    clashing = pool.pooled([part([3]), part([2, 3, 4]), part([0, 1, 2])])
+    assert [run.seeds for run in clashing] == [[2, 3, 4], [0, 1, 2, 3]]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,8 @@ import numpy as np
 from gsutils import methods
 from gsutils.experiments import ENTRIES
 from gsutils.ledger.verdicts import changed_settings, obstacles
-from gsutils.runs.records import Run, joined
+from gsutils.runs.pool import joined, pooled
+from gsutils.runs.records import Run
 
 Values = dict[str, np.ndarray]  # what was measured, by name: one value per seed
 Evidence = tuple[Values, np.ndarray]  # and whether it bears out the claim, bool (seeds,)
@@ -51,11 +52,11 @@ class Claim:
         """Return the runs that decide together; an empty list if none can.
 
         They have the published size, equal data and seeds, if possible the entry's settings, and
-        the most seeds. Each may have some of the cases, if those have the entry's settings; a run
-        with others decides alone.
+        the most seeds; those that differ in their seeds count as one. Each may have some of the
+        cases, if those have the entry's settings; a run with others decides alone.
         """
         alike = defaultdict(list)
-        for run in runs:
+        for run in pooled(runs):
             if (run.experiment, run.size) == (self.entry, "paper"):
                 published = not changed_settings(ENTRIES[self.entry], run)
                 settings = {} if published else run.settings

@@ -1,8 +1,9 @@
 """What the ledger lacks: cases of the published size without a record that counts.
 
-A record counts if its case has the entry's settings, if its data are the published ones where data
-have to be fetched, and if it has all of the entry's seeds: the ledger judges a record by itself and
-compares cases of equal seeds, so that a case with fewer seeds is run again with all of them.
+Records count if their case has the entry's settings, if their data are the published ones where
+data have to be fetched, and if together they have all of the entry's seeds. Where some are missing,
+those alone are run: the ledger reads records that differ in their seeds as one. It does not mix
+precisions, so that a device whose products have another one runs all seeds.
 
 The paper's figures and tables come first, the costly CIFAR-10 and CelebA last among them, then the
 experiments of this book. Within a group the order is by rows of the ledger per second.
@@ -21,12 +22,13 @@ from time import perf_counter
 from typing import Any
 
 from gsutils.data import fetch, registry
-from gsutils.ledger.verdicts import unchanged
+from gsutils.ledger.verdicts import precision, unchanged
 from gsutils.runs import plan, records, sweep
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
 from gsutils.runs.paper import Origin
 from gsutils.runs.plan import SIZE, Task
+from gsutils.runs.pool import pooled
 from gsutils.text import say
 
 GROUPS = (
@@ -141,7 +143,7 @@ def fill(
         return [run for run in seen.values() if run]
 
     def lacks(task: Task) -> bool:  # another program may have filled it meanwhile
-        return not any(counts(task.entry, task.case, run) for run in stored())
+        return not any(counts(task.entry, task.case, run) for run in pooled(stored()))
 
     begun, keep = perf_counter(), sweep.checkpoints()
     tasks = lacking(entries, stored(), device, jobs or 1, keep)
@@ -174,22 +176,25 @@ def lacking(
     Raises:
         ValueError: there is no such device.
     """
-    runs, kind = list(runs), sweep.ask_worker(device).device.type
+    runs, place = list(runs), sweep.ask_worker(device)
+    kind = place.device.type
     tasks = []
     for entry in entries:
-        own = [run for run in runs if run.experiment == entry.name]
+        own = pooled(run for run in runs if run.experiment == entry.name)
         ratio = _ratio(entry, own, kind)
         begun = keep is not None and any(keep.glob(f"{entry.name}-*"))
         for name, case in entry.cases[SIZE].items():
             if any(counts(entry, name, run) for run in own):
                 continue
-            effort, seeds = _effort(entry, name), tuple(entry.seeds[SIZE])
+            effort, record = _effort(entry, name), _missing(entry, name, own, place)
+            seeds, chosen = record, {"size": SIZE, "device": device, "cases": [name]}
             if begun and keep:
-                seeds = tuple(entry.unfinished(keep, size=SIZE, device=device, cases=[name]))
+                seeds = tuple(entry.unfinished(keep, seeds=record, **chosen))
             tasks.append(
                 Task(
                     entry,
                     name,
+                    record,
                     seeds,
                     ratio * effort.seconds(case, kind) if effort else math.inf,
                     side_by_side=None if kind in entry.together else jobs,
@@ -203,14 +208,29 @@ def lacking(
 
 def counts(entry: Entry, case: str, run: records.Run) -> bool:
     """Whether a stored run fills the ledger's rows of a case, see the top of this module."""
+    return _fit(entry, case, run) and set(run.seeds) >= set(entry.seeds[SIZE])
+
+
+def _fit(entry: Entry, case: str, run: records.Run) -> bool:
     effort = _effort(entry, case)
     return (
         run.experiment == entry.name
         and run.size == SIZE
-        and set(run.seeds) >= set(entry.seeds[SIZE])
         and unchanged(entry, run, case)
         and (effort is None or not effort.data or _published(run.data["name"]))
     )
+
+
+def _missing(
+    entry: Entry, name: str, runs: Iterable[records.Run], place: sweep.Place
+) -> tuple[int, ...]:
+    """Return the seeds that no run which fits has in the precision of a place."""
+    case, every = entry.cases[SIZE][name], tuple(entry.seeds[SIZE])
+    asked = getattr(case, "precision", "float32")
+    used = place.precision if asked == "auto" else asked
+    fitting = [run for run in runs if _fit(entry, name, run) and precision(run, name) == used]
+    most = max(fitting, key=lambda run: len(run.seeds), default=None)
+    return tuple(seed for seed in every if most is None or seed not in most.seeds)
 
 
 def obtain(name: str) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 
 from gsutils.data.registry import PUBLISHED
 from gsutils.ledger.judge import Difference, Status, Verdict, difference, judge
-from gsutils.runs import records
+from gsutils.runs import pool
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
 from gsutils.runs.paper import Number, Origin, Source, Unit
@@ -160,16 +160,17 @@ def shown(values: Sequence[float], unit: Unit) -> str:
 def rows(entry: Entry, runs: Iterable[Run] | None = None) -> list[Row]:
     """Return a row for each number that the paper prints in an entry's figure or table.
 
-    Where several runs have a number, one of the published size counts before a quick one, then
-    the one with the fewest obstacles, then the one with most seeds.
+    Runs that differ in their seeds count as one, see :func:`gsutils.runs.pool.pooled`. Where
+    several have a number, one of the published size counts before a quick one, then the one with
+    the fewest obstacles, then the one with most seeds.
 
     Args:
         entry: the figure or table.
         runs: to choose from; default: all that are stored, in both sizes.
     """
     if runs is None:
-        runs = [run for size in entry.settings for run in records.load(entry.name, size)]
-    own = [run for run in runs if run.experiment == entry.name]
+        runs = [run for size in entry.settings for run in pool.load(entry.name, size)]
+    own = pool.pooled(run for run in runs if run.experiment == entry.name)
     return [
         _row(entry, case, metric, number, own)
         for case, numbers in entry.paper.items()

@@ -1,6 +1,6 @@
 r"""Cases to run within a budget of time: which first, what still fits, and what to say of the rest.
 
-A :class:`Task` is a case with all its seeds, and ends in one record. :func:`fill` starts the task
+A :class:`Task` is a case with its seeds, and ends in one record. :func:`fill` starts the task
 whose rows are the cheapest among those that fit what is left of the budget, and saves its record
 before it looks at the next. What a task takes is estimated; :class:`Costs` corrects the estimates
 by what the tasks before it took.
@@ -61,7 +61,8 @@ class Task:
     Attributes:
         entry: whose case it is.
         case: its name.
-        seeds: those that have not finished; the record is of all the entry's.
+        record: seeds of the record that it ends in.
+        seeds: those of them that have not finished.
         seconds: estimate for one seed; infinite where there is none.
         side_by_side: how many seeds run at once, as processes; None: all, as one batch of arrays.
         rows: of the ledger that the record fills.
@@ -71,6 +72,7 @@ class Task:
 
     entry: Entry
     case: str
+    record: tuple[int, ...]
     seeds: tuple[int, ...]
     seconds: float
     side_by_side: int | None = 1
@@ -191,7 +193,9 @@ def fill(
             tell(f"{task.name}: {len(task.seeds)} seeds to run, {_about(costs.of(task))}")
             if train(task):
                 filled = True
-                yield task.entry.save(out, keep, size=SIZE, device=device, cases=[task.case])
+                yield task.entry.save(
+                    out, keep, size=SIZE, seeds=task.record, device=device, cases=[task.case]
+                )
             else:
                 tell(f"{task.name}: no time for its other seeds; those that have finished are kept")
         except (CorruptData, DataUnavailable) as error:

@@ -19,8 +19,8 @@ import os
 import platform
 import re
 import subprocess
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -266,44 +266,6 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
         raise ValueError(f"experiment must be the name of an entry, got {experiment!r}")
     files = sorted(Path(source or folder()).glob(f"{experiment}-{size}-*.json"))
     return [read(path) for path in files]
-
-
-def whole(experiment: str, size: str = "paper", source: Path | None = None) -> Run | None:
-    """Return the stored runs of an entry as one: those of the same data and seeds, the most.
-
-    Each may hold some of the cases, as those of ``run all`` do. None if there is no run.
-
-    Raises:
-        ValueError: one of them cannot be read, see :func:`read`.
-    """
-    alike: dict[str, list[Run]] = {}
-    for run in load(experiment, size, source):
-        alike.setdefault(json.dumps([run.seeds, run.data], sort_keys=True), []).append(run)
-    found = [joined(parts) for parts in alike.values()]
-    return max(found, key=lambda run: (len(run.seeds), len(run.metrics)), default=None)
-
-
-def joined(parts: Sequence[Run]) -> Run:
-    """Return runs of the same seeds, each of some cases, as one; times add up."""
-
-    def texts(name: str) -> str:
-        return "; ".join(dict.fromkeys(getattr(part, name) for part in parts))
-
-    def cases(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
-        return {case: values for table in tables for case, values in table.items()}
-
-    first = parts[0]
-    return replace(
-        first,
-        settings=first.settings
-        | {"cases": cases(part.settings.get("cases", {}) for part in parts)},
-        metrics=cases(part.metrics for part in parts),
-        curves=cases(part.curves for part in parts),
-        wall_time_s=round(sum(part.wall_time_s for part in parts), 1),
-        device=texts("device"),
-        command=texts("command"),
-        commit=texts("commit"),
-    )
 
 
 def survey(source: Path | None = None) -> tuple[list[Run], dict[str, str]]:

@@ -1,0 +1,154 @@
+"""Stored runs as one: seeds that were run in several goes, and cases that were run one by one.
+
+A run of hours can be stored in parts, each with some of its seeds, by machines that are lent for
+less time than the whole takes. What belongs together is read as one; the files stay as they are.
+
+>>> parts = [
+...     records.Run(experiment="demo", size="quick", settings={"steps": 3, "seeds": seeds},
+...                 seeds=seeds, metrics={"erm": {"x": [0.5] * len(seeds)}}, selection="none",
+...                 data={"name": "none"}, device="cpu", wall_time_s=0.1, command="-")
+...     for seeds in ([0, 1], [2])
+... ]
+>>> [run.seeds for run in pooled(parts)]
+[[0, 1, 2]]
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gsutils.runs import records
+from gsutils.runs.jobs import SEPARATOR, Outcome, merged
+from gsutils.runs.records import Run
+
+Tables = dict[str, dict[str, list[Any]]]
+
+
+def pooled(runs: Iterable[Run]) -> list[Run]:
+    """Return runs, those as one that differ in their seeds alone: the most seeds first.
+
+    Settings, data, metrics and the steps of curves have to be equal. A seed counts once: where two
+    runs share one, they stay two, and what fits goes with the one that has more seeds.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(_alike(run), []).append(run)
+    found = []
+    for rest in groups.values():
+        rest.sort(key=lambda run: -len(run.seeds))
+        while rest:
+            whole, *others = rest
+            rest = []
+            for run in others:
+                more = _more_seeds(whole, run)
+                whole = more or whole
+                rest += [] if more else [run]
+            found.append(whole)
+    return found
+
+
+def parts(run: Run, runs: Iterable[Run]) -> list[Run]:
+    """Return the runs out of which :func:`pooled` made one: itself where it is a stored one."""
+    runs = list(runs)
+    own = [other for other in runs if other.name == run.name]
+    alike = [other for other in runs if _alike(other) == _alike(run)]
+    return own or [other for other in alike if set(other.seeds) <= set(run.seeds)]
+
+
+def load(experiment: str, size: str = "paper", source: Path | None = None) -> list[Run]:
+    """Return the stored runs of an entry in one size, see :func:`pooled`; none is an empty list.
+
+    Raises:
+        ValueError: one of them cannot be read, see :func:`gsutils.runs.records.read`.
+    """
+    return pooled(records.load(experiment, size, source))
+
+
+def whole(experiment: str, size: str = "paper", source: Path | None = None) -> Run | None:
+    """Return the stored runs of an entry as one: those of the same data and seeds, the most.
+
+    Each may hold some of the cases, as those of ``run all`` do. None if there is no run.
+
+    Raises:
+        ValueError: one of them cannot be read, see :func:`gsutils.runs.records.read`.
+    """
+    alike: dict[str, list[Run]] = {}
+    for run in load(experiment, size, source):
+        alike.setdefault(json.dumps([run.seeds, run.data], sort_keys=True), []).append(run)
+    found = [joined(of_cases) for of_cases in alike.values()]
+    return max(found, key=lambda run: (len(run.seeds), len(run.metrics)), default=None)
+
+
+def joined(runs: Sequence[Run]) -> Run:
+    """Return runs of the same seeds, each of some cases, as one; times add up."""
+
+    def cases(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
+        return {case: values for table in tables for case, values in table.items()}
+
+    first = runs[0]
+    settings = first.settings | {"cases": cases(run.settings.get("cases", {}) for run in runs)}
+    return _described(
+        runs,
+        settings=settings,
+        metrics=cases(run.metrics for run in runs),
+        curves=cases(run.curves for run in runs),
+    )
+
+
+def _alike(run: Run) -> str:
+    """Return all in which runs have to be equal to be pooled, as text."""
+    settings = {name: value for name, value in run.settings.items() if name != "seeds"}
+    metrics = {case: sorted(values) for case, values in run.metrics.items()}
+    chosen = [run.experiment, run.size, run.selection, run.schema, run.data, settings, metrics]
+    return json.dumps(chosen, sort_keys=True)
+
+
+def _more_seeds(one: Run, other: Run) -> Run | None:
+    """Return two runs that are alike as one of all their seeds, ascending; None if they clash."""
+    if set(one.seeds) & set(other.seeds):
+        return None
+    with suppress(ValueError):  # the steps of a curve differ
+        both = merged(Outcome(run.metrics, run.data, run.curves) for run in (one, other))
+        seeds = one.seeds + other.seeds
+        order = sorted(range(len(seeds)), key=lambda at: seeds[at])
+
+        def sort(values: list[Any]) -> list[Any]:
+            return [values[at] for at in order]
+
+        def sort_rows(rows: list[Any]) -> list[Any]:
+            return [sort(row) if isinstance(row, list) else row for row in rows]
+
+        return _described(
+            [one, other],
+            settings=one.settings | {"seeds": sort(seeds)},
+            seeds=sort(seeds),
+            metrics=_mapped(sort, both.metrics),
+            curves=_mapped(sort_rows, both.curves),
+        )
+    return None
+
+
+def _mapped(function: Callable[[list[Any]], list[Any]], tables: Tables) -> Tables:
+    return {
+        case: {name: function(values) for name, values in table.items()}
+        for case, table in tables.items()
+    }
+
+
+def _described(runs: Sequence[Run], **content: Any) -> Run:
+    """Return a run with the content given, made in the ways of all of the runs."""
+
+    def texts(name: str) -> str:
+        return SEPARATOR.join(dict.fromkeys(getattr(run, name) for run in runs))
+
+    return replace(
+        runs[0],
+        wall_time_s=round(sum(run.wall_time_s for run in runs), 1),
+        device=texts("device"),
+        command=texts("command"),
+        commit=texts("commit"),
+        **content,
+    )
