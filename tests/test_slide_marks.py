@@ -129,6 +129,31 @@ def test_a_figure_is_cut_between_its_panels_and_each_is_there_once(rows, columns
     assert all(wall.fits(one.size, wall.BELOW) or wall.fits(one.size, wall.BESIDE) for one in found)
 
 
+def test_a_scale_of_colours_comes_with_every_piece():
+    figure = drawn(2, 3, panel=(350, 500))
+    whole = Image.new("RGB", (figure.width + 150, figure.height), "white")
+    whole.paste(figure)
+    ImageDraw.Draw(whole).rectangle((figure.width, 250, figure.width + 40, 900), fill=(200, 0, 0))
+    found = wall.pieces(whole)
+    kinds = [{pixel[0] for pixel in piece.getdata() if 0 < pixel[0] < 255} for piece in found]
+    assert kinds == [{10, 11, 12, 200}, {13, 14, 15, 200}]
+
+
+def test_a_legend_below_panels_in_a_column_comes_with_each():
+    figure = drawn(2, 1, panel=(900, 500))
+    whole = Image.new("RGB", (figure.width, figure.height + 60), "white")
+    whole.paste(figure)
+    for x in (200, 500):  # its entries, further apart than words
+        ImageDraw.Draw(whole).rectangle(
+            (x, figure.height, x + 90, figure.height + 30), fill=(200, 0, 0)
+        )
+    kinds = [
+        {pixel[0] for pixel in piece.getdata() if 0 < pixel[0] < 255}
+        for piece in wall.pieces(whole)
+    ]
+    assert kinds == [{10, 200}, {11, 200}]
+
+
 def test_a_figure_without_a_gap_stays_whole():
     picture = Image.new("RGB", (3000, 400), "black")
     assert [piece.size for piece in wall.pieces(picture)] == [(3000, 400)]

@@ -3,7 +3,8 @@
 A figure of the book is drawn for a page. On a slide that shows all of it, its letters would be too
 small: so it is cut between its panels, where a white gap goes through all of it, until each piece
 fits the stage with letters of `LETTERS` pixels. What heads or explains all panels comes with each,
-and so does the vertical axis that the panels of a row share.
+a legend below them or a scale of colours at their right, and so does the vertical axis that the
+panels of a row share.
 
 >>> blank = Image.new("RGB", (300, 200), "white")
 >>> [piece.size for piece in pieces(blank)]
@@ -28,8 +29,10 @@ MARGIN = 10  # pixels that stay white around a piece
 GAP = 5  # pixels of white between two panels, at least
 MOST = 4  # panels in a row or a column
 LINES = 90  # pixels that a heading or a legend of all panels takes, at most
+BAR = 260  # pixels that a scale of colours for all panels takes, with its numbers and its name
 WORD, PANEL = 40, 90  # pixels that are more than a gap of words, and less than a panel's width
 TICKS, STROKE = 30, 10  # pixels that an axis takes without numbers, and its line with its marks
+VIVID = 60  # what the channels of a coloured pixel differ by, unlike those of grey letters
 GROUND = 248  # a level from which on a pixel is white
 
 Box = tuple[int, int, int, int]
@@ -47,15 +50,18 @@ def pieces(picture: Image.Image) -> list[Image.Image]:
     if not ink.any():
         return [picture]
     whole = _trim(ink, (0, 0, picture.width, picture.height))
-    for head, panels, foot in _ways(ink, whole):
-        parts = [_joined(picture, [head], panel, [foot]) for panel in panels]
+    vivid = np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=2) > VIVID
+    for head, panels, bar, foot in _ways(ink, whole, vivid.any(axis=1)):
+        parts = [_joined(picture, [head], [*panel, bar], [foot]) for panel in panels]
         if all(fits(part.size, BELOW) or fits(part.size, BESIDE) for part in parts):
             return parts
     return [picture.crop(whole)]
 
 
-def _ways(ink: np.ndarray, whole: Box) -> Iterator[tuple[Box | None, list[Row], Box | None]]:
-    """Ways to cut, the fewest pieces first: what is above all panels, them, what is below."""
+def _ways(
+    ink: np.ndarray, whole: Box, vivid: np.ndarray
+) -> Iterator[tuple[Box | None, list[Row], Box | None, Box | None]]:
+    """Ways to cut, the fewest pieces first: above all panels, them, at their right, below."""
     left, top, right, bottom = whole
     bands = [(a, b) for a, b in _white(ink[top:bottom, left:right].any(axis=1)) if b - a >= GAP]
     start = top
@@ -63,11 +69,22 @@ def _ways(ink: np.ndarray, whole: Box) -> Iterator[tuple[Box | None, list[Row], 
         start = top + bands[0][0]
     feet: list[int] = [top + b for _, b in bands[-1:] if bottom - top - b <= LINES]
     grids = sorted(product(range(1, MOST + 1), repeat=2), key=lambda grid: grid[0] * grid[1])
-    for (rows, columns), end in product(grids, [bottom, *feet]):
-        if panels := _cut(ink, (left, start, right, end), rows, columns):
-            head = _trim(ink, (left, top, right, start)) if start > top else None
-            foot = _trim(ink, (left, end, right, bottom)) if end < bottom else None
-            yield head, panels, foot
+    for rows, columns in grids:
+        legend = columns == 1 < rows and feet and vivid[feet[0] : bottom].any()
+        ends = [*feet, bottom] if legend else [bottom, *feet]
+        for end, side in product(ends, [right, *_bars(ink, (left, start, right, bottom))]):
+            if panels := _cut(ink, (left, start, side, end), rows, columns):
+                head = _trim(ink, (left, top, right, start)) if start > top else None
+                bar = _trim(ink, (side, start, right, end)) if side < right else None
+                foot = _trim(ink, (left, end, right, bottom)) if end < bottom else None
+                yield head, panels, bar, foot
+
+
+def _bars(ink: np.ndarray, box: Box) -> list[int]:
+    """Where a scale of colours at the right of all panels may begin; [] without a gap there."""
+    left, top, right, bottom = box
+    gaps = _white(ink[top:bottom, left:right].any(axis=0))
+    return [left + b for _, b in gaps if right - left - b <= BAR][:1]
 
 
 def _is_heading(ink: np.ndarray) -> bool:
@@ -85,7 +102,7 @@ def _joined(picture: Image.Image, *rows: Row) -> Image.Image:
     for row, (width, height) in zip(parts, sizes, strict=True):
         across = (made.width - width) // 2
         for one in row:
-            made.paste(one, (across, down))
+            made.paste(one, (across, down + (height - one.height) // 2))
             across += one.width
         down += height
     return made
