@@ -66,7 +66,11 @@ def track(items: Iterable[T], title: str, watched: bool | None = None) -> Iterab
 
 
 def say(*lines: object, error: bool = False) -> None:
-    """Print lines, whatever the stream: one that lacks a letter, is shut, or that nobody reads."""
+    """Print lines, whatever the stream: one that lacks a letter, is shut, or that nobody reads.
+
+    Raises:
+        OSError: they are lost on the way to a file, such as on a full disk; what failed is named.
+    """
     stream = sys.stderr if error else sys.stdout
     if not lines or stream is None or stream.closed:  # a program without a console
         return
@@ -75,6 +79,12 @@ def say(*lines: object, error: bool = False) -> None:
         print(*(CONTROL.sub("?", str(line)) for line in lines), sep="\n", file=stream, flush=True)
     except BrokenPipeError:
         _let_go(stream)
+    except OSError as why:
+        _let_go(stream)
+        if not error:  # of the other stream nobody could be told
+            raise OSError(
+                f"the standard output cannot be written: {why.strerror or why}; send it elsewhere"
+            ) from why
 
 
 def command(main: Callable[[], int | None]) -> int:

@@ -47,6 +47,18 @@ def test_a_reader_that_leaves_ends_no_program():
     os.close(writing)
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a stream that is always full")
+def test_a_full_disk_behind_a_stream_is_named_and_one_for_errors_stops_nothing():
+    with open("/dev/full", "w") as full:
+        done = run("say('x')", stdout=full)
+        assert done.stderr.decode().splitlines()[-1] == (
+            "OSError: the standard output cannot be written: No space left on device; "
+            "send it elsewhere"
+        )
+        done = run("say('x', error=True); say('y')", stderr=full)
+    assert (done.returncode, done.stdout) == (0, b"y\n")
+
+
 def test_a_program_without_a_console_runs(monkeypatch, tmp_path):
     with (tmp_path / "out").open("w") as shut:
         pass

@@ -117,7 +117,7 @@ def _words(
         if not key:
             answer = "*Your answer:*"
         elif exercise.check or part > 1:
-            answer = "*See above.*"
+            answer = "*The answer above holds this one, too.*"
         else:
             answer = task.words
         yield nbformat.v4.new_markdown_cell(f"{asked}{answer}", metadata=metadata)
