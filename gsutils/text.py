@@ -56,7 +56,8 @@ def person_watches() -> bool:
     the environment, ``nbclient`` does not.
     """
     live_notebook = "JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules
-    return live_notebook or sys.stderr.isatty()
+    stream = sys.stderr  # none where a program has no console
+    return live_notebook or (stream is not None and not stream.closed and stream.isatty())
 
 
 def track(items: Iterable[T], title: str, watched: bool | None = None) -> Iterable[T]:

@@ -59,6 +59,14 @@ def test_a_full_disk_behind_a_stream_is_named_and_one_for_errors_stops_nothing()
     assert (done.returncode, done.stdout) == (0, b"y\n")
 
 
+@pytest.mark.parametrize("shut", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_run_is_stored_whatever_streams_are_shut(shut, tmp_path):
+    words = f"-m gsutils run figure5 --size quick --out '{tmp_path}' {shut}"
+    done = subprocess.run(f"exec '{sys.executable}' {words}", shell=True, cwd=ROOT, check=False)
+    assert done.returncode == 0
+    assert len(list(tmp_path.glob("figure5-quick-*.json"))) == 1
+
+
 def test_a_program_without_a_console_runs(monkeypatch, tmp_path):
     with (tmp_path / "out").open("w") as shut:
         pass
