@@ -75,12 +75,12 @@ course: book
 pdf: book
 	@$(BIN)/python -m tools.pdf
 
+# The course's sites beside what needs none of them: each by itself leaves a core idle.
 test: book
-	@$(BIN)/python -m tools.course
-	$(BIN)/python -m ruff check
-	$(BIN)/python -m ruff format --check
-	$(BIN)/python -m mypy
-	$(BIN)/python -m tools.colab
+	@$(BIN)/python -m tools.course & made=$$!; \
+	  { set -x; $(BIN)/python -m ruff check && $(BIN)/python -m ruff format --check && \
+	    $(BIN)/python -m mypy && $(BIN)/python -m tools.colab; } || { wait; exit 1; }; \
+	  wait $$made
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(TWO) \
 	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
 	$(BIN)/python -m tools.colab --report
