@@ -90,8 +90,15 @@ def say(*lines: object, error: bool = False) -> None:
 
 def command(main: Callable[[], int | None]) -> int:
     """Run a program's `main`; return its exit status, after what it printed has gone out."""
-    for stream in (sys.stdout, sys.stderr):
-        _replace_what_it_lacks(stream)
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:  # shut: loky's workers, for one, take it to be there
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
+        _replace_what_it_lacks(getattr(sys, name))
     try:
         return main() or 0
     except BrokenPipeError:

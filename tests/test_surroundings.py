@@ -61,7 +61,7 @@ def test_a_full_disk_behind_a_stream_is_named_and_one_for_errors_stops_nothing()
 
 @pytest.mark.parametrize("shut", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_run_is_stored_whatever_streams_are_shut(shut, tmp_path):
-    words = f"-m gsutils run figure5 --size quick --out '{tmp_path}' {shut}"
+    words = f"-m gsutils run figure5 --size quick --jobs 2 --out '{tmp_path}' {shut}"
     done = subprocess.run(f"exec '{sys.executable}' {words}", shell=True, cwd=ROOT, check=False)
     assert done.returncode == 0
     assert len(list(tmp_path.glob("figure5-quick-*.json"))) == 1
