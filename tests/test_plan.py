@@ -446,7 +446,7 @@ def test_a_case_is_lacking_until_a_record_counts(run, fills):
 
 
 def test_only_the_seeds_that_no_record_has_are_run_and_records_of_both_count_together():
-    def parts(**how):
+    def parts():
         return [
             dataclasses.replace(
                 DEMO.record("paper", seeds=seeds, cases=["a"], device="cpu"),
