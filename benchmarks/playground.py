@@ -84,8 +84,8 @@ def traced(browser: Browser, page: Page, seconds: float) -> tuple[list[tuple[flo
     return tasks(browser)
 
 
-def tasks(browser: Browser) -> tuple[list[tuple[float, float]], int]:
-    """Stop tracing, and return the same."""
+def tasks(browser: Browser, drawing: bool = False) -> tuple[list[tuple[float, float]], int]:
+    """Stop tracing, and return the same, or of the tasks only those that draw a frame."""
     events = json.loads(browser.stop_tracing())["traceEvents"]
     frames = [event for event in events if event["name"] == "FireAnimationFrame"]
     threads = {(event["pid"], event["tid"]) for event in frames}
@@ -93,6 +93,7 @@ def tasks(browser: Browser) -> tuple[list[tuple[float, float]], int]:
         (event["dur"] / 1000, event["tdur"] / 1000)
         for event in events
         if event["name"] == TASK and "tdur" in event and (event["pid"], event["tid"]) in threads
+        if not drawing or any(0 <= frame["ts"] - event["ts"] < event["dur"] for frame in frames)
     ]
     return found, len(frames)
 

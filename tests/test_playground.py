@@ -9,7 +9,7 @@ import playground_page
 import pytest
 from conftest import HTML
 from PIL import Image
-from playground_page import FOLDER, NONSENSE, opened, said_by, tool, visible_words
+from playground_page import FOLDER, NONSENSE, STATIC, opened, said_by, tool, visible_words
 
 from benchmarks import playground as speed
 from tools import playground, playground_assets
@@ -48,23 +48,27 @@ OPENED = """() => {
 }"""  # noqa: E501
 
 
-def test_it_opens_after_a_thousand_steps_in_short_tasks(browser, open_page):
-    longest = []
-    while not longest or (min(longest) > 1 and len(longest) < 3):
+def test_it_opens_after_a_thousand_steps_in_short_tasks(browser, open_page, tmp_path):
+    file = tmp_path / "page.html"
+    alone = playground.document(playground.html("train", STATIC), static=STATIC)
+    file.write_text(alone, encoding="utf-8")
+    measured = []
+    while not measured or (max(measured[-1]) > 1 and len(measured) < 3):
         # A collection of the browser's garbage may fall into a task; our work is there every time.
-        page = open_page("?play=train&open=0")
+        page = open_page("", "about:blank")  # no frames of an older page in the trace
         browser.start_tracing(page=page, categories=["devtools.timeline", "toplevel"])
-        page.goto(page.url.replace("open=0", "seed=1"))
+        page.goto(f"{file.as_uri()}?play=train&seed=1")
         opened(page)
-        tasks, _ = speed.tasks(browser)
+        tasks, _ = speed.tasks(browser, drawing=True)
         seen = page.evaluate(OPENED)
         assert (seen["step"], seen["same"]) == (1000, True)
         assert (seen["margins"][:3], seen["margins"][-1]) == ([0, 20, 40], 1000)
         assert len(seen["records"]) > 200
         unit = speed.plain(page)
-        assert sum(cpu for _, cpu in tasks) <= 30 * unit
-        longest.append(max(cpu for _, cpu in tasks) / unit)
-    assert min(longest) <= 1, longest
+        times = [cpu / unit for _, cpu in tasks]
+        assert len(times) > 10
+        measured.append((max(times), sum(times) / 30))
+    assert max(measured[-1]) <= 1, measured
 
 
 def test_whoever_presses_a_button_does_not_wait_for_the_opening(open_page):

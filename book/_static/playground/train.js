@@ -34,7 +34,7 @@
   const PULL = { name: "pull", label: "draw points by their pull", kind: "flag", value: false };
   const DEFAULTS = Object.fromEntries(SETTINGS.map(({ name, value }) => [name, value]));
   const WORK = 7; // milliseconds of a frame for training, and half as many again for maps
-  const BURST = 30; // milliseconds of a frame for the steps before it opens
+  const BURST = 12; // milliseconds of a frame for the steps before it opens, drawing not counted
   const PAUSE = 20, CALM = 500; // milliseconds until the next curve, and until the next of all
 
   /** What the network with a penalty is called. */
