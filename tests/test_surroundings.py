@@ -67,6 +67,15 @@ def test_a_run_is_stored_whatever_streams_are_shut(shut, tmp_path):
     assert len(list(tmp_path.glob("figure5-quick-*.json"))) == 1
 
 
+@pytest.mark.parametrize(
+    "odd", [{"MININTERVAL": "soon"}, {"DISABLE": "", "NCOLS": "wide"}, {"UNKNOWN": "1", "DELAY": "x"}]
+)
+def test_progress_bars_with_unreadable_variables_are_as_usual(odd):
+    env = {f"TQDM_{name}": value for name, value in odd.items()}
+    done = run("import pooch; from gsutils.text import track; say(*track([1, 2], 'x'))", env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"1\n2\n", b"")
+
+
 def test_a_program_without_a_console_runs(monkeypatch, tmp_path):
     with (tmp_path / "out").open("w") as shut:
         pass
