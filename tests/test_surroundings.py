@@ -68,7 +68,8 @@ def test_a_run_is_stored_whatever_streams_are_shut(shut, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "odd", [{"MININTERVAL": "soon"}, {"DISABLE": "", "NCOLS": "wide"}, {"UNKNOWN": "1", "DELAY": "x"}]
+    "odd",
+    [{"MININTERVAL": "soon"}, {"DISABLE": "", "NCOLS": "wide"}, {"UNKNOWN": "1", "DELAY": "x"}],
 )
 def test_progress_bars_with_unreadable_variables_are_as_usual(odd):
     env = {f"TQDM_{name}": value for name, value in odd.items()}
