@@ -16,6 +16,7 @@ from conftest import ROOT
 from PIL import Image
 
 from tools import ahead, gsbook
+from tools import book as book_tool
 from tools.book import INPUT_FOLDERS, INPUTS, STAMP
 
 CHAPTER = """---
@@ -342,6 +343,22 @@ def test_a_change_of_prose_reads_one_page_and_writes_what_a_whole_build_writes(b
     write(book, {"book/references.bib": (book / "book/references.bib").read_text("utf-8") + "\n"})
     status, output, _ = build(book)
     assert "Chapter book/deep" in output, "what is beside the pages has changed"
+
+
+def test_a_second_build_in_a_folder_waits_for_the_first(tmp_path, monkeypatch):
+    monkeypatch.setattr(book_tool, "BUILD", tmp_path / "_build")
+    code = (
+        "import sys, pathlib; from tools import book; book.BUILD = pathlib.Path(sys.argv[1])\n"
+        "with book.alone(): print('built')"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path / "_build")]
+    with book_tool.alone():
+        other = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        said = other.stdout.readline()
+        assert said.endswith("is at work in this folder: waiting for it.\n")
+        assert other.poll() is None
+    assert other.communicate(timeout=60)[0] == "built\n"
+    assert subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout == b"built\n"
 
 
 def test_the_address_of_the_repository_stands_in_one_place():

@@ -14,7 +14,11 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from gsutils.page import panels
 from gsutils.text import command, say
@@ -135,6 +139,22 @@ def report(seconds: float | None) -> None:
     say(f"The book {done}: {os.path.relpath(BUILD / 'html' / 'index.html')}")
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Build while no other program builds in this folder: a second one waits, and says so."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(BUILD / "book.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("Another `make book` is at work in this folder: waiting for it.")
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 def main() -> int:
     """Build the book if anything changed; the exit status is 0 when it is good to read."""
     try:
@@ -143,6 +163,12 @@ def main() -> int:
     except ValueError as error:
         say(error, error=True)
         return 1
+    with alone():
+        return build()
+
+
+def build() -> int:
+    """Build what is not up to date."""
     digest = inputs_digest()
     if STAMP.is_file() and STAMP.read_text(encoding="utf-8") == digest:
         report(None)
