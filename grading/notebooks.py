@@ -1,10 +1,9 @@
 r"""Finding the exercises of a submitted notebook, and the code that each of them needs.
 
 An exercise's cell carries the tag ``exercise-NAME``; where tags were lost, or the answer stands in
-a cell of the student's own, the call ``checks.NAME(...)`` tells. Nothing is run to find out what an
-answer needs: of the other cells, those statements are taken that bind a name it uses, and those
-that these use in turn; to fill counts as to bind: ``x[0] = 1``, ``x.append(1)``, ``fill(x)``. A
-training higher up is left out unless the answer uses what it gives.
+a cell of the student's own, the call ``checks.NAME(...)`` tells. Of the other cells those
+statements are taken that the answer needs (:mod:`grading.needs`): a training higher up is left out
+unless the answer uses what it gives.
 
 >>> cell = {"cell_type": "code", "source": "import numpy as np\nX = np.ones(3)\ntrain()"}
 >>> answer = {"cell_type": "code", "source": "def f():\n    return np.pi\nchecks.f(f)"}
@@ -13,22 +12,18 @@ training higher up is left out unless the answer uses what it gives.
 """
 
 import ast
-import builtins
 import json
 import re
-import symtable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from grading import cells as ipython
-from grading import values
+from grading import needs, values
 
 LONGEST = 100_000  # characters of a cell of code
 TAG = "exercise-"
 _CALL = re.compile(r"\bchecks\.(\w+)\s*\(")
-PROVIDED = {"*", "checks", "display", "get_ipython", *dir(builtins)}
-SHOWS = {"display", "print"}  # what is passed to these does not change
 
 
 class UnreadableNotebook(ValueError):
@@ -52,19 +47,6 @@ class Exercise:
     setup: list[str]
     points: float | None = None
     python: str = ""
-
-
-@dataclass(frozen=True)
-class _Statement:
-    code: str
-    binds: frozenset[str]
-    fills: frozenset[str]
-    needs: frozenset[str]
-
-    @property
-    def imports(self) -> frozenset[str]:
-        """The names of modules and of what is in them: calling these fills nothing."""
-        return self.binds if self.code.startswith(("import ", "from ")) else frozenset()
 
 
 @dataclass(frozen=True)
@@ -168,12 +150,12 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
         UnreadableNotebook: a cell with an exercise is too long.
     """
     cells = _cells(notebook)
-    reference = _statements(_cells(assignment)) if assignment else []
+    reference = needs.statements(c.tree for c in _cells(assignment)) if assignment else []
     candidates: dict[str, list[_Cell]] = {}
     for cell in cells:
         for name in cell.names:
             candidates.setdefault(name, []).append(cell)
-    statements = {cell.place: _statements([cell]) for cell in cells}
+    statements = {cell.place: needs.statements([cell.tree]) for cell in cells}
     found, python = {}, _python(notebook)
     for name, of_this in candidates.items():
         of_this = [c for c in of_this if not c.is_locked] or of_this
@@ -181,8 +163,8 @@ def find(notebook: Any, assignment: Any = None) -> dict[str, Exercise]:
         before = [s for place in statements if place < cell.place for s in statements[place]]
         after = [s for place in statements if place > cell.place for s in statements[place]]
         own = statements[cell.place]
-        needs = {n for s in own for n in s.needs} - {n for s in own for n in s.binds}
-        setup, unbound = _needed(needs, before, reference, after)
+        names = {n for s in own for n in s.needs} - {n for s in own for n in s.binds}
+        setup, unbound = needs.needed(names, before, reference, after)
         # These cells fail as they would in the notebook: then that is the reason, and no lost name.
         setup += [c.code for c in cells if c.tree is None and c is not cell and c.mentions(unbound)]
         found[name] = Exercise(cell.place, cell.code, setup, _points(cell), python)
@@ -215,108 +197,6 @@ def _cells(notebook: Any) -> list[_Cell]:
             tree = None
         cells.append(_Cell(place, source, tree, metadata))
     return cells
-
-
-def _statements(cells: list[_Cell]) -> list[_Statement]:
-    """Return the statements of cells, an import of several names as several imports."""
-    found = []
-    for node in (node for cell in cells if cell.tree for node in cell.tree.body):
-        if isinstance(node, ast.Import):
-            parts: list[ast.stmt] = [ast.Import([alias]) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            parts = [ast.ImportFrom(node.module, [alias], node.level) for alias in node.names]
-        else:
-            parts = [node]
-        found += [_statement(part) for part in parts]
-    return found
-
-
-def _statement(node: ast.stmt) -> _Statement:
-    code = ast.unparse(node)
-    try:
-        table = symtable.symtable(code, "cell", "exec")
-    except SyntaxError:  # such as a return outside of a function
-        return _Statement(code, frozenset(), frozenset(), frozenset())
-    binds = {
-        symbol.get_name()
-        for symbol in table.get_symbols()
-        if symbol.is_assigned() or symbol.is_imported() or symbol.is_namespace()
-    }
-    if isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
-        binds = {"*"}
-    needs = _globals(table)
-    fills = needs.intersection(_filled(node))
-    return _Statement(code, frozenset(binds), frozenset(fills), frozenset(needs))
-
-
-def _filled(node: ast.AST) -> set[str]:
-    """Return the names whose objects a statement may change without binding them anew.
-
-    That is `x[0] = 1` and `x.a = 1`, and where nothing is kept of a call, `x.append(1)` and
-    `fill(x)`: not `y = f(x)`, or each training would belong to the data that it used.
-    """
-    found: set[str] = set()
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
-            return found
-        case (
-            ast.Subscript(ctx=ast.Store() | ast.Del()) | ast.Attribute(ctx=ast.Store() | ast.Del())
-        ):
-            found.add(_root(node))
-        case ast.Expr(ast.Call(func=ast.Attribute() as method)):
-            found.add(_root(method))
-        case ast.Expr(ast.Call(func=ast.Name(name), args=arguments)) if name not in SHOWS:
-            found |= {part.id for part in arguments if isinstance(part, ast.Name)}
-    return found.union(*map(_filled, ast.iter_child_nodes(node)))
-
-
-def _root(node: ast.expr) -> str:
-    """Return the name at the beginning of `x.a[0].b`, "" where there is none."""
-    while isinstance(node, ast.Attribute | ast.Subscript):
-        node = node.value
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def _globals(table: symtable.SymbolTable) -> set[str]:
-    """Return the global names that code reads, within its functions too."""
-    top = table.get_type() == "module"
-    found = {
-        s.get_name() for s in table.get_symbols() if s.is_referenced() and (top or s.is_global())
-    }
-    return found.union(*map(_globals, table.get_children()))
-
-
-def _needed(
-    needs: set[str],
-    before: list[_Statement],
-    reference: list[_Statement],
-    after: list[_Statement],
-) -> tuple[list[str], set[str]]:
-    """Return the statements that bind what is needed and what these need, and what none binds.
-
-    A name is looked up in the cells before the exercise, in the notebook that was handed out, and
-    in the cells below, which a student may have run first.
-    """
-    modules = {name for pool in (before, reference, after) for s in pool for name in s.imports}
-    chosen = [[False] * len(pool) for pool in (before, reference, after)]
-    pending, seen = {"*", *needs}, set()
-    unbound: set[str] = set()
-    while pending:
-        name = pending.pop()
-        seen.add(name)
-        for pool, marks in zip((before, reference, after), chosen):
-            for i, statement in enumerate(pool):
-                fills = name in statement.fills and name not in modules
-                if name in statement.binds or fills:
-                    marks[i] = True
-                    pending |= statement.needs - seen
-            if any(name in statement.binds for statement in pool):
-                break
-        else:
-            unbound.add(name)
-    in_order = zip((reference, before, after), (chosen[1], chosen[0], chosen[2]))
-    codes = [s.code for pool, marks in in_order for s, mark in zip(pool, marks) if mark]
-    return codes, unbound - PROVIDED
 
 
 def _is_empty(node: ast.stmt) -> bool:
