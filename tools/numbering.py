@@ -10,9 +10,13 @@ are made here.
 """
 
 import re
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from sphinx.application import Sphinx
+from sphinx.domains.std import StandardDomain
 from sphinx.environment import BuildEnvironment
 from sphinx.environment.collectors.toctree import TocTreeCollector
 
@@ -40,7 +44,38 @@ def count(self: TocTreeCollector, env: BuildEnvironment) -> list[str]:
         env.toc_secnumbers = kept
 
 
+_resolve = StandardDomain._resolve_numref_xref
+
+
+class Numbered:
+    """An environment whose pages are read once, and not for every number that is asked of them."""
+
+    def __init__(self, env: BuildEnvironment) -> None:
+        self._env = env
+
+    def __getattr__(self, name: str) -> Any:
+        """Whatever else the environment has."""
+        return getattr(self._env, name)
+
+    def get_doctree(self, docname: str) -> nodes.document:
+        """The page, to be looked at only: everyone gets the same."""
+        path = Path(self._env.doctreedir, f"{docname}.doctree")
+        return page(self._env, docname, path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def page(env: BuildEnvironment, docname: str, path: Path, written: int) -> nodes.document:
+    """The page `docname` as `path` has had it since it was `written`."""
+    return env.get_doctree(docname)
+
+
+def resolve(self: StandardDomain, env: BuildEnvironment, *args: Any) -> nodes.Element | None:
+    """Resolve a reference by number as Sphinx does, from pages that are kept."""
+    return _resolve(self, Numbered(env), *args)  # type: ignore[arg-type]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Put the function into the place of Sphinx's own, as Jupyter Book's own extensions do."""
+    """Put the functions into the places of Sphinx's own, as Jupyter Book's own extensions do."""
+    StandardDomain._resolve_numref_xref = resolve  # type: ignore[method-assign]
     TocTreeCollector.assign_figure_numbers = count  # type: ignore[method-assign]
     return {"parallel_read_safe": True, "parallel_write_safe": True}
