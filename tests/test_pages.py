@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from access import CLOSE, OPEN, clipped, tab_through, violations_in_all
+from access import CLOSE, OPEN, clipped, tab_through, violations, violations_in_all
 from conftest import ROOT, THEMES, need_pages
 
 need_pages()
@@ -223,3 +223,27 @@ def test_the_skip_link_leads_to_the_text(page):
 def test_axe_finds_no_violation(page, themed, theme):
     themed(theme)
     assert violations_in_all(page) == []
+
+
+@pytest.mark.parametrize(
+    "pale",
+    [
+        '<p style="color: #bbb">pale</p>',
+        '<p class="note">pale</p>',
+        '<div style="background: #333"><p>pale</p></div>',
+        '<div style="opacity: 0.3"><p>pale</p></div>',
+        '<p>dark <em style="color: #ccc">pale</em></p>',
+        '<li><input aria-label="pale" value="pale" style="color: #ccc; background: #fff"></li>',
+    ],
+)
+def test_one_pale_text_among_many_that_look_alike_is_found(browser, pale):
+    page = browser.new_page()
+    alike = "<p>dark</p>" * 20
+    page.set_content(
+        "<html lang=en><title>t</title><style>.note {color: #bbb}</style>"
+        f"<body style='color: black; background: white'><main>{alike}{pale}{alike}</main>"
+    )
+    found = violations(page)
+    page.close()
+    assert [rule for rule, _, _ in found] == ["color-contrast"]
+    assert len(found[0][2]) == 1
