@@ -38,8 +38,8 @@ SIMPLIFY = """() => {
 }"""
 
 
-# One of all texts that look alike says whether they can be read, and comparing colours is nearly all
-# of axe's work. Alike: in the same elements, classes and colours all the way up, in the same letters.
+# One of all texts that look alike says whether they can be read, and comparing colours is nearly
+# all of axe's work. Alike: the same elements, classes and colours all the way up, the same letters.
 MARK = """() => {
   const looks = new Map(), names = new Map(), seen = new Set();
   const look = e => {

@@ -76,6 +76,6 @@ def resolve(self: StandardDomain, env: BuildEnvironment, *args: Any) -> nodes.El
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Put the functions into the places of Sphinx's own, as Jupyter Book's own extensions do."""
-    StandardDomain._resolve_numref_xref = resolve  # type: ignore[method-assign]
+    StandardDomain._resolve_numref_xref = resolve  # type: ignore[assignment, method-assign]
     TocTreeCollector.assign_figure_numbers = count  # type: ignore[method-assign]
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -50,7 +50,9 @@ def pieces(picture: Image.Image) -> list[Image.Image]:
     if not ink.any():
         return [picture]
     whole = _trim(ink, (0, 0, picture.width, picture.height))
-    vivid = np.ptp(np.asarray(picture.convert("RGB")).astype(int), axis=2) > VIVID
+    red, green, blue = map(np.asarray, picture.convert("RGB").split())
+    most, least = (f(f(red, green), blue) for f in (np.maximum, np.minimum))
+    vivid = most - least > VIVID
     for head, panels, bar, foot in _ways(ink, whole, vivid.any(axis=1)):
         parts = [_joined(picture, [head], [*panel, bar], [foot]) for panel in panels]
         if all(fits(part.size, BELOW) or fits(part.size, BESIDE) for part in parts):
