@@ -10,8 +10,8 @@ RUNTIME ?= us-docker.pkg.dev/colab-images/public/runtime:latest
 PORT ?= 8000
 COURSE ?= course.yml
 LINKING := $(wildcard book/*.md book/*.ipynb book/*.bib *.md) CITATION.cff
-# Tests that hold programs to a time have the machine to themselves.
-ALONE := $(wildcard $(addprefix tests/test_,grading*.py playground*.py))
+# Tests that hold programs to a time are marked, and have the machine to themselves.
+ALONE := $(shell grep -l mark.alone tests/test_*.py)
 # One of its backends forks, which a process with other tests' threads cannot do safely.
 FORKS := tests/test_sweeps.py
 # Whole jobs side by side, on a core each: that costs less than threads that wait for each other.
@@ -84,9 +84,9 @@ test: book
 	JUPYTER_PATH=$(COLAB)/share/jupyter $(TWO) \
 	  --nbmake --nbmake-kernel=gs-colab --nbmake-timeout=900 --overwrite $(COLAB)/run
 	$(BIN)/python -m tools.colab --report
-	$(TWO) gsutils grading tools tests $(addprefix --ignore=,$(ALONE) $(FORKS))
+	$(TWO) -m "not alone" gsutils grading tools tests --ignore=$(FORKS)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q $(FORKS)
-	$(BIN)/python -m pytest $(ALONE)
+	$(BIN)/python -m pytest -m alone $(ALONE)
 
 # In the image that Google publishes of Colab's runtime: some 30 GB, and docker.
 colab:

@@ -48,6 +48,7 @@ OPENED = """() => {
 }"""  # noqa: E501
 
 
+@pytest.mark.alone
 def test_it_opens_after_a_thousand_steps_in_short_tasks(browser, open_page, tmp_path):
     file = tmp_path / "page.html"
     alone = playground.document(playground.html("train", STATIC), static=STATIC)
@@ -174,6 +175,7 @@ def test_it_rests_off_screen(open_page):
     page.wait_for_function(f"{step} > {before}")
 
 
+@pytest.mark.alone
 def test_reduced_motion_redraws_seldom(open_page):
     page = open_page(reduced_motion="reduce")
     count = (
@@ -225,6 +227,7 @@ def test_axe_finds_nothing_and_nothing_overflows(open_page, theme, width):
 
 
 @pytest.mark.parametrize("width", [100, 500])
+@pytest.mark.alone
 def test_a_training_step_is_short(open_page, width):
     page = open_page(f"?play=train&width={width}&open=0")
     session = page.context.new_cdp_session(page)
@@ -232,6 +235,7 @@ def test_a_training_step_is_short(open_page, width):
     assert speed.step(page, session)[1] <= speed.plain(page) / 12
 
 
+@pytest.mark.alone
 def test_no_frame_has_a_long_task(browser, open_page):
     page = open_page(viewport={"width": 1000, "height": 1700})
     unit, longest = speed.plain(page), []

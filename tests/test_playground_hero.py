@@ -62,6 +62,7 @@ def test_it_trains_the_networks_of_figure_1_when_it_is_asked_to(browser, open_pa
     assert page.get_by_role("button", name="Go on").is_visible()
 
 
+@pytest.mark.alone
 def test_its_training_is_in_short_tasks(browser, open_page):
     longest = []
     for _ in range(3):  # a collection of the browser's garbage may fall into a task
