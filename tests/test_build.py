@@ -345,17 +345,18 @@ def test_a_change_of_prose_reads_one_page_and_writes_what_a_whole_build_writes(b
     assert "Chapter book/deep" in output, "what is beside the pages has changed"
 
 
-def test_a_second_build_in_a_folder_waits_for_the_first(tmp_path, monkeypatch):
+@pytest.mark.parametrize("target", ["book", "course", "pdf"])
+def test_a_second_make_in_a_folder_waits_for_the_first(target, tmp_path, monkeypatch):
     monkeypatch.setattr(book_tool, "BUILD", tmp_path / "_build")
     code = (
         "import sys, pathlib; from tools import book; book.BUILD = pathlib.Path(sys.argv[1])\n"
-        "with book.alone(): print('built')"
+        f"with book.alone({target!r}): print('built')"
     )
     words = [sys.executable, "-c", code, str(tmp_path / "_build")]
-    with book_tool.alone():
+    with book_tool.alone(target):
         other = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         said = other.stdout.readline()
-        assert said.endswith("is at work in this folder: waiting for it.\n")
+        assert said == f"Another `make {target}` is at work in this folder: waiting for it.\n"
         assert other.poll() is None
     assert other.communicate(timeout=60)[0] == "built\n"
     assert subprocess.run(words, cwd=ROOT, capture_output=True, check=True).stdout == b"built\n"

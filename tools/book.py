@@ -140,14 +140,14 @@ def report(seconds: float | None) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """Build while no other program builds in this folder: a second one waits, and says so."""
+def alone(target: str) -> Iterator[None]:
+    """Make one of make's targets while no other program does here: a second waits, and says so."""
     BUILD.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(BUILD / "book.lock")
+    lock = FileLock(BUILD / f"{target}.lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        say("Another `make book` is at work in this folder: waiting for it.")
+        say(f"Another `make {target}` is at work in this folder: waiting for it.")
         lock.acquire()
     try:
         yield
@@ -163,7 +163,7 @@ def main() -> int:
     except ValueError as error:
         say(error, error=True)
         return 1
-    with alone():
+    with alone("book"):
         return build()
 
 

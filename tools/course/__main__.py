@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from gsutils.text import command, say
@@ -17,6 +18,7 @@ from tools import address, book
 from tools.course import editions, given, pages, sites, source
 from tools.course.settings import Course, CourseError, load
 
+COURSE = book.BUILD / "course"
 MARK = ".course"  # in the folder of a course: what it was made from
 
 
@@ -25,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.course")
     add = parser.add_argument
     add("course", nargs="?", type=Path, default=book.ROOT / "course.yml", metavar="course.yml")
-    add("--out", type=Path, default=book.BUILD / "course", help="default: _build/course")
+    add("--out", type=Path, default=COURSE, help="default: _build/course")
     options = parser.parse_args(arguments)
     out: Path = options.out
     try:
@@ -33,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         course = load(options.course, chapters)
         if not book.STAMP.is_file():
             raise CourseError("The book is not built: type make book, then this again.")
-        took = _make(course, out)
+        with book.alone("course") if out == COURSE else nullcontext():
+            took = _make(course, out)
     except (OSError, ValueError, sites.BuildError) as error:
         say(error, error=True)
         return 1

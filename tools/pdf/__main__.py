@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from gsutils.text import command, say
+from tools import book
 from tools.pdf import front, press
 from tools.pdf.chapters import parts, read
 
@@ -31,6 +32,12 @@ def write_document() -> Path:
 
 def main() -> int:
     """Print the book; the exit status is 0 when there is a PDF that is good to read."""
+    with book.alone("pdf"):
+        return print_book()
+
+
+def print_book() -> int:
+    """Print what is built, over what was printed before."""
     PDF.unlink(missing_ok=True)
     try:
         document = write_document()
