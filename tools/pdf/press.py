@@ -66,9 +66,11 @@ def destinations(pdf: bytes) -> dict[str, int]:
     }
 
 
-def print_once(page: Page) -> bytes:
-    """The page as a PDF with tags for assistive technology and bookmarks."""
-    return page.pdf(prefer_css_page_size=True, print_background=True, tagged=True, outline=True)
+def print_once(page: Page, described: bool = True) -> bytes:
+    """The page as a PDF, `described` by tags for assistive technology and bookmarks."""
+    return page.pdf(
+        prefer_css_page_size=True, print_background=True, tagged=described, outline=described
+    )
 
 
 def press(page: Page) -> bytes:
@@ -77,7 +79,7 @@ def press(page: Page) -> bytes:
     Raises:
         PressError: filling them in moved a chapter, so that they would be wrong.
     """
-    first = destinations(print_once(page))
+    first = destinations(print_once(page, described=False))  # a third faster
     page.eval_on_selector_all(
         ".contents .page",
         "(all, numbers) => all.forEach(e => { e.textContent = numbers[e.dataset.target] })",
