@@ -233,7 +233,7 @@ def test_axe_finds_no_violation(page, themed, theme):
         '<div style="background: #333"><p>pale</p></div>',
         '<div style="opacity: 0.3"><p>pale</p></div>',
         '<p>dark <em style="color: #ccc">pale</em></p>',
-        '<li><input aria-label="pale" value="pale" style="color: #ccc; background: #fff"></li>',
+        '<p><input aria-label="pale" value="pale" style="color: #ccc; background: #fff"></p>',
     ],
 )
 def test_one_pale_text_among_many_that_look_alike_is_found(browser, pale):
