@@ -163,6 +163,20 @@ def test_a_legend_that_is_too_wide_for_a_phone_gets_fewer_columns(subplots):
     assert above.y0 > axes[1].get_window_extent().y0 + 0.9 * axes[1].get_window_extent().height
 
 
+def test_the_figure_s_own_legend_does_not_make_it_wider_than_a_phone(subplots):
+    figure, axes = subplots(1, 2, figsize=(10, 3))
+    names = ["the paper", "ours: equivalent", "ours: inconclusive", "ours: different"]
+    lines = [axes[0].plot([0, 1])[0] for _ in names]
+    figure.legend(lines, names, loc="outside upper center", ncols=4)
+    assert panels.stack(figure)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == names
+    assert legend.get_window_extent().width <= figure.bbox.width
+    assert legend._ncols == 2
+    assert legend.get_window_extent().y1 < axes[1].get_window_extent().y0
+
+
 @pytest.mark.parametrize(
     ("shape", "width"), [((1, 1), 10), ((3, 1), 10), ((1, 2), 4.5), ((3, 5), 8.4), ((5, 3), 10)]
 )

@@ -134,6 +134,8 @@ def stack(figure: Figure) -> bool:
     finish(figure, PHONE)
     for ax in figure.axes:
         _narrow_legend(ax, room)
+    for legend in list(figure.legends):
+        _fit_legend(figure, legend)
     return True
 
 
@@ -240,6 +242,19 @@ def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
         else:
             ax.set_xlabel(textwrap.fill(ax.get_xlabel(), signs))
         ax.set_title(textwrap.fill(ax.get_title() or below[0].get_title(), signs))
+
+
+def _fit_legend(figure: Figure, legend: Any) -> None:
+    """Give a figure's own legend as many columns as fit: a wider one would shrink all panels."""
+    handles, texts = legend.legend_handles, legend.get_texts()
+    names, size = [text.get_text() for text in texts], texts[0].get_fontsize()
+    across = legend._ncols
+    while across > 1 and legend.get_window_extent().width > figure.bbox.width:
+        across -= 1
+        legend.remove()
+        legend = figure.legend(
+            handles, names, loc="outside lower center", ncols=across, fontsize=size
+        )
 
 
 def _narrow_legend(ax: Axes, room: float) -> None:
