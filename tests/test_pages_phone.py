@@ -98,6 +98,22 @@ def test_the_contents_open_and_close_by_keyboard(browser, site):
     page.close()
 
 
+def test_a_table_that_scrolls_squeezes_no_words(page):
+    page.evaluate(OPEN)
+    squeezed = page.evaluate(
+        """() => [...document.querySelectorAll("article table.table:has(tr > :nth-child(5)) td")]
+          .filter(cell => {
+            const words = document.createRange();
+            words.selectNodeContents(cell);
+            const lines = words.getBoundingClientRect().height
+              / parseFloat(getComputedStyle(cell).lineHeight);
+            return lines > 3.5 && cell.clientWidth < 150;
+          })
+          .map(cell => cell.innerText.slice(0, 60))"""
+    )
+    assert squeezed == []
+
+
 @pytest.mark.parametrize("theme", THEMES)
 def test_axe_finds_no_violation(page, themed, theme):
     themed(theme)
