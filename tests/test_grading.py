@@ -29,6 +29,8 @@ from grading.sandbox import Sandbox
 from gsutils import checks
 from gsutils.__main__ import main as old_main
 
+pytestmark = pytest.mark.alone  # students' code has seconds by the clock
+
 submit, mark, need_engine = submissions.submit, submissions.mark, submissions.need_engine
 
 
@@ -100,7 +102,6 @@ def test_an_answer_may_have_another_name_and_use_other_cells(mark):
     assert mark(IMPORTS, *cells).status == "passed"
 
 
-@pytest.mark.alone
 def test_cells_that_an_answer_does_not_need_are_not_run(mark):
     waste = "import not_installed\nwhile True:\n    X = 1"
     loop = "for y in iter(int, 1): pass"
@@ -594,7 +595,6 @@ def test_an_engine_that_does_not_start_is_refused_with_its_reason(
     assert error.count("\n") == 1
 
 
-@pytest.mark.alone
 def test_trust_grades_without_an_engine_and_says_what_it_does(
     submit, tmp_path, capsys, monkeypatch
 ):

@@ -23,6 +23,8 @@ from grading.grader import grade
 from grading.limits import Limits
 from grading.sandbox import Sandbox, Stopped
 
+pytestmark = pytest.mark.alone  # students' code has seconds by the clock
+
 submit, mark, need_engine = submissions.submit, submissions.mark, submissions.need_engine
 
 
@@ -199,7 +201,6 @@ def batch(tmp_path_factory):
         memory.unlink()
 
 
-@pytest.mark.alone
 def test_a_batch_ends_with_a_score_or_a_reason_for_each(batch):
     status, out = batch
     assert status == 1  # one of them is no notebook
@@ -222,7 +223,6 @@ def test_a_batch_ends_with_a_score_or_a_reason_for_each(batch):
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-@pytest.mark.alone
 def test_hostile_code_ends_with_its_reason(name, batch):
     _, out = batch
     _, status, reason = HOSTILE[name]
@@ -233,7 +233,6 @@ def test_hostile_code_ends_with_its_reason(name, batch):
     assert [other["status"] for other in others] == ["missing"] * 3
 
 
-@pytest.mark.alone
 def test_exercises_share_the_time_of_a_notebook(submit):
     names = ["linear_margin", "sd_objective", "flip_share", "confident_and_wide"]
     sleep = "import time\ntime.sleep(1e6)"
@@ -390,7 +389,6 @@ def test_an_endless_dialogue_ends():
     assert 9_000 < len(asked) < 10_000
 
 
-@pytest.mark.alone
 def test_a_process_that_neither_reads_nor_ends_costs_its_time_and_no_more():
     code = "def f(x):\n    import time\n    time.sleep(1e6)"
     job, start = {"name": "f", "code": code, "setup": [], "python": ""}, time.monotonic()
