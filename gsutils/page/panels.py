@@ -246,14 +246,14 @@ def _share(places: dict[tuple[range, range], list[Axes]], room: float) -> None:
 
 def _fit_legend(figure: Figure, legend: Any) -> None:
     """Give a figure's own legend as many columns as fit: a wider one would shrink all panels."""
-    handles, texts = legend.legend_handles, legend.get_texts()
-    names, size = [text.get_text() for text in texts], texts[0].get_fontsize()
-    across = legend._ncols
-    while across > 1 and legend.get_window_extent().width > figure.bbox.width:
-        across -= 1
+    while legend._ncols > 1 and legend.get_window_extent().width > figure.bbox.width:
         legend.remove()
         legend = figure.legend(
-            handles, names, loc="outside lower center", ncols=across, fontsize=size
+            legend.legend_handles,
+            [text.get_text() for text in legend.get_texts()],
+            loc="outside lower center",
+            ncols=legend._ncols - 1,
+            fontsize=legend.get_texts()[0].get_fontsize(),
         )
 
 

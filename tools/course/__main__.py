@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
         course = load(options.course, chapters)
         if not book.STAMP.is_file():
             raise CourseError("The book is not built: type make book, then this again.")
-        with book.alone("course") if out == COURSE else nullcontext():
+        with book.alone("course") if out.resolve() == COURSE else nullcontext():
             took = _make(course, out)
     except (OSError, ValueError, sites.BuildError) as error:
         say(error, error=True)
