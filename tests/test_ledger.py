@@ -249,12 +249,26 @@ def test_published_data_are_those_of_the_registry():
         assert verdicts.obstacles(ENTRY, run(data={"name": name}), "a") == []
 
 
-def test_the_precision_is_the_recorded_one():
-    for chosen, expected in (("bfloat16", "bfloat16"), ("float32", "float32"), ("auto", "float32")):
-        row = first(run(settings=ran("a", "b", precision=chosen)))
-        assert row.precision == expected
-    assert first(run(settings={"cases": {"a": {"steps": 9}}})).precision == "float32"
-    assert first().precision == "–"
+def test_the_precision_behind_the_number_of_seeds_is_the_recorded_one():
+    for chosen, expected in (("bfloat16", "3 (b)"), ("float32", "3"), ("auto", "3")):
+        assert first(run(settings=ran("a", "b", precision=chosen))).shown_seeds == expected
+    assert first(run(settings={"cases": {"a": {"steps": 9}}})).shown_seeds == "3"
+    assert first().shown_seeds == "–"
+
+
+def test_runs_of_two_precisions_are_one_that_says_which_seeds_had_which():
+    reduced = run(settings=ran("a", "b", precision="bfloat16"), seeds=[1, 2, 3])
+    plain = run(settings=ran("a", "b", precision="float32"), seeds=[0, 4, 5])
+    (whole,) = pool.pooled([plain, reduced])
+    used = ["float32", *3 * ["bfloat16"], "float32", "float32"]
+    assert (whole.seeds, pool.precisions(whole, "a")) == ([0, 1, 2, 3, 4, 5], used)
+    assert pool.precisions(whole, "b") == 6 * ["float32"]
+    assert first(plain, reduced).shown_seeds == "6 (3 b)"
+    assert verdicts.obstacles(ENTRY, whole, "a") == []
+    third = run(settings=ran("a", "b", precision="float32"), seeds=[7, 8, 9])
+    (more,) = pool.pooled([third, plain, reduced])
+    assert pool.precisions(more, "a") == [*used, *3 * ["float32"]]
+    assert pool.parts(more, [third, plain, reduced]) == [third, plain, reduced]
 
 
 def test_a_number_counts_once_whatever_it_is_called_and_a_variant_only_where_nothing_else_is():

@@ -461,7 +461,7 @@ def test_only_the_seeds_that_no_record_has_are_run_and_records_of_both_count_tog
     last = dataclasses.replace(last, settings=changed("precision", "float32") | {"seeds": [2]})
     assert lacks(*parts(), last) == ["b"]
     other = dataclasses.replace(last, settings=changed("precision", "bfloat16") | {"seeds": [2]})
-    assert lacks(*parts(), other) == ["a", "b"]  # precisions are not mixed
+    assert lacks(*parts(), other) == ["b"]  # which precision a seed had is said beside the number
 
 
 def test_a_case_with_some_of_its_seeds_stored_is_filled_up_and_then_judged_as_one(shop):

@@ -2,8 +2,8 @@
 
 Records count if their case has the entry's settings, if their data are the published ones where
 data have to be fetched, and if together they have all of the entry's seeds. Where some are missing,
-those alone are run: the ledger reads records that differ in their seeds as one. It does not mix
-precisions, so that a device whose products have another one runs all seeds.
+those alone are run: the ledger reads records that differ in their seeds as one, and says how many
+of the seeds had products in bfloat16.
 
 The paper's figures and tables come first, the costly CIFAR-10 and CelebA last among them, then the
 experiments of this book. Within a group the order is by rows of the ledger per second.
@@ -22,7 +22,7 @@ from time import perf_counter
 from typing import Any
 
 from gsutils.data import fetch, registry
-from gsutils.ledger.verdicts import precision, unchanged
+from gsutils.ledger.verdicts import unchanged
 from gsutils.runs import plan, records, sweep
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
@@ -176,8 +176,7 @@ def lacking(
     Raises:
         ValueError: there is no such device.
     """
-    runs, place = list(runs), sweep.ask_worker(device)
-    kind = place.device.type
+    runs, kind = list(runs), sweep.ask_worker(device).device.type
     tasks = []
     for entry in entries:
         own = pooled(run for run in runs if run.experiment == entry.name)
@@ -186,7 +185,7 @@ def lacking(
         for name, case in entry.cases[SIZE].items():
             if any(counts(entry, name, run) for run in own):
                 continue
-            effort, record = _effort(entry, name), _missing(entry, name, own, place)
+            effort, record = _effort(entry, name), _missing(entry, name, own)
             seeds, chosen = record, {"size": SIZE, "device": device, "cases": [name]}
             if begun and keep:
                 seeds = tuple(entry.unfinished(keep, seeds=record, **chosen))
@@ -221,16 +220,11 @@ def _fit(entry: Entry, case: str, run: records.Run) -> bool:
     )
 
 
-def _missing(
-    entry: Entry, name: str, runs: Iterable[records.Run], place: sweep.Place
-) -> tuple[int, ...]:
-    """Return the seeds that no run which fits has in the precision of a place."""
-    case, every = entry.cases[SIZE][name], tuple(entry.seeds[SIZE])
-    asked = getattr(case, "precision", "float32")
-    used = place.precision if asked == "auto" else asked
-    fitting = [run for run in runs if _fit(entry, name, run) and precision(run, name) == used]
+def _missing(entry: Entry, name: str, runs: Iterable[records.Run]) -> tuple[int, ...]:
+    """Return the seeds that no run which fits has."""
+    fitting = (run for run in runs if _fit(entry, name, run))
     most = max(fitting, key=lambda run: len(run.seeds), default=None)
-    return tuple(seed for seed in every if most is None or seed not in most.seeds)
+    return tuple(seed for seed in entry.seeds[SIZE] if most is None or seed not in most.seeds)
 
 
 def obtain(name: str) -> None:

@@ -10,9 +10,8 @@ says. The same measurement under two names counts once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -26,7 +25,6 @@ from gsutils.runs.records import Run
 from gsutils.text import minus, pm
 
 NEXT = ",\N{NO-BREAK SPACE}"
-HOW = ("precision", "processes", "workers")  # settings that change no experiment
 
 
 def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
@@ -47,13 +45,14 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
 
 
 def unchanged(entry: Entry, run: Run, case: str) -> bool:
-    """Whether a run of the size "paper" has the entry's settings of a case, but for :data:`HOW`."""
+    """Whether a run of the size "paper" has the entry's settings of what a case is."""
     return not _unlike(entry, run, case)
 
 
 def changed_settings(entry: Entry, run: Run) -> bool:
     """Whether some case of a run has other settings than the entry's for the published size."""
-    return not _cases(run) or not all(unchanged(entry, run, case) for case in _cases(run))
+    own = pool.cases(run)
+    return not own or not all(unchanged(entry, run, case) for case in own)
 
 
 def source(entry: Entry, run: Run, case: str) -> Source:
@@ -63,27 +62,11 @@ def source(entry: Entry, run: Run, case: str) -> Source:
     return Source(Origin.OURS, "not the entry's of the published size")
 
 
-def precision(run: Run, case: str) -> str:
-    """Return the precision of a case's matrix products in training: "float32" or "bfloat16".
-
-    A run that does not say what "auto" came to was in float32.
-    """
-    table = _cases(run).get(case)
-    chosen = table.get("precision") if isinstance(table, Mapping) else None
-    return chosen if chosen and chosen != "auto" else "float32"
-
-
-def _cases(run: Run) -> Mapping[str, Any]:
-    """Return the tables of the cases that a run's settings hold."""
-    cases = run.settings.get("cases")
-    return cases if isinstance(cases, Mapping) else {}
-
-
 def _unlike(entry: Entry, run: Run, case: str) -> str:
     """Return in what a case of a run is not the entry's of the published size, "" in nothing."""
     ours, published = (
-        {key: value for key, value in table.items() if key not in HOW} if table else {}
-        for table in (_cases(run).get(case), entry.settings["paper"]["cases"].get(case))
+        pool.what(table) if table else {}
+        for table in (pool.cases(run).get(case), entry.settings["paper"]["cases"].get(case))
     )
     if set(ours) != set(published):
         return "settings of an older layout, to be run again"
@@ -126,9 +109,14 @@ class Row:
         return source(self.entry, self.run, self.case) if self.run else self.entry.source(self.case)
 
     @property
-    def precision(self) -> str:
-        """See :func:`precision`; "–" if there is no run."""
-        return precision(self.run, self.case) if self.run else "–"
+    def shown_seeds(self) -> str:
+        """How many seeds, and how many of them in bfloat16: "10", "10 (b)" for all, "10 (5 b)"."""
+        if not self.run:
+            return "–"
+        used = pool.precisions(self.run, self.case)
+        reduced = used.count("bfloat16")
+        share = f"{reduced} b" if reduced < len(used) else "b"
+        return f"{len(used)} ({share})" if reduced else f"{len(used)}"
 
     @property
     def shown_ours(self) -> str:

@@ -14,7 +14,7 @@ less time than the whole takes. What belongs together is read as one; the files 
 """
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,13 +25,16 @@ from gsutils.runs.jobs import SEPARATOR, Outcome, merged
 from gsutils.runs.records import Run
 
 Tables = dict[str, dict[str, list[Any]]]
+HOW = ("precision", "processes", "workers")  # settings that change no experiment
 
 
 def pooled(runs: Iterable[Run]) -> list[Run]:
     """Return runs, those as one that differ in their seeds alone: the most seeds first.
 
-    Settings, data, metrics and the steps of curves have to be equal. A seed counts once: where two
-    runs share one, they stay two, and what fits goes with the one that has more seeds.
+    Settings but :data:`HOW`, data, metrics and the steps of curves have to be equal. Where parts
+    had another precision, the one run has a list of them, see :func:`precisions`. A seed counts
+    once: where two runs share one, they stay two, and what fits goes with the one that has more
+    seeds.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
@@ -85,22 +88,48 @@ def whole(experiment: str, size: str = "paper", source: Path | None = None) -> R
 def joined(runs: Sequence[Run]) -> Run:
     """Return runs of the same seeds, each of some cases, as one; times add up."""
 
-    def cases(tables: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    def every(tables: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         return {case: values for table in tables for case, values in table.items()}
 
-    first = runs[0]
-    settings = first.settings | {"cases": cases(run.settings.get("cases", {}) for run in runs)}
     return _described(
         runs,
-        settings=settings,
-        metrics=cases(run.metrics for run in runs),
-        curves=cases(run.curves for run in runs),
+        settings=runs[0].settings | {"cases": every(map(cases, runs))},
+        metrics=every(run.metrics for run in runs),
+        curves=every(run.curves for run in runs),
     )
+
+
+def cases(run: Run) -> Mapping[str, Any]:
+    """Return the tables of the cases that a run's settings hold."""
+    found = run.settings.get("cases")
+    return found if isinstance(found, Mapping) else {}
+
+
+def what(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a case, without :data:`HOW` it was computed."""
+    return {name: value for name, value in table.items() if name not in HOW}
+
+
+def precisions(run: Run, case: str) -> list[str]:
+    """Return the precision of a case's matrix products in training, one per seed.
+
+    It is "float32" or "bfloat16"; a run that does not say what "auto" came to was in float32.
+    """
+    table = cases(run).get(case)
+    chosen = table.get("precision") if isinstance(table, Mapping) else None
+    if isinstance(chosen, list):
+        return chosen
+    return [chosen if chosen and chosen != "auto" else "float32"] * len(run.seeds)
 
 
 def _alike(run: Run) -> str:
     """Return all in which runs have to be equal to be pooled, as text."""
     settings = {name: value for name, value in run.settings.items() if name != "seeds"}
+    if tables := cases(run):
+        settings["cases"] = {
+            case: what(table) if isinstance(table, Mapping) else table
+            for case, table in tables.items()
+        }
     metrics = {case: sorted(values) for case, values in run.metrics.items()}
     chosen = [run.experiment, run.size, run.selection, run.schema, run.data, settings, metrics]
     return json.dumps(chosen, sort_keys=True)
@@ -121,9 +150,14 @@ def _more_seeds(one: Run, other: Run) -> Run | None:
         def sort_rows(rows: list[Any]) -> list[Any]:
             return [sort(row) if isinstance(row, list) else row for row in rows]
 
+        tables = dict(cases(one))
+        for case in tables:
+            used = sort(precisions(one, case) + precisions(other, case))
+            if len(set(used)) > 1:
+                tables[case] = tables[case] | {"precision": used}
         return _described(
             [one, other],
-            settings=one.settings | {"seeds": sort(seeds)},
+            settings=one.settings | {"seeds": sort(seeds)} | ({"cases": tables} if tables else {}),
             seeds=sort(seeds),
             metrics=_mapped(sort, both.metrics),
             curves=_mapped(sort_rows, both.curves),
