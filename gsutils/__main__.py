@@ -28,6 +28,7 @@ from typing import Any
 import joblib
 import torch
 
+from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES, SIZES, Entry
 from gsutils.ledger import lacking, verdicts
 from gsutils.runs import plan, records, sweep
@@ -36,6 +37,7 @@ from gsutils.text import INTERRUPTED, command, say
 from gsutils.train import TrainingDiverged
 
 ALL = "all"
+SMALLER = "Fewer --jobs, --seeds or smaller settings need less; what has finished is kept."
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -53,13 +55,18 @@ def main(arguments: list[str] | None = None) -> int:
             _run_all(options)
         else:
             _compare(_run(options))
-    except (ImportError, OSError, TrainingDiverged, ValueError) as error:
+    except (ImportError, OSError, NotConverged, TrainingDiverged, ValueError) as error:
         say(f"gsutils: {error}", error=True)
         return 1
+    except plan.MEMORY as error:
+        said = str(error).partition("\n")[0] or type(error).__name__
+        say(f"gsutils: the memory did not suffice ({said}). {SMALLER}", error=True)
+        return 1
     except KeyboardInterrupt:
+        anew = "" if options.name == ALL else " --fresh starts anew."
         say(
-            "gsutils: stopped. The same command goes on where this one was; "
-            f"--fresh starts anew. What has finished is kept in {sweep.checkpoints()}.",
+            f"gsutils: stopped. The same command goes on where this one was.{anew} "
+            f"What has finished is kept in {sweep.checkpoints()}.",
             error=True,
         )
         return INTERRUPTED
@@ -92,7 +99,7 @@ def _run(options: argparse.Namespace) -> Path:
 
 def _run_all(options: argparse.Namespace) -> None:
     """Run what the ledger lacks, and print it at the end, also where the end comes early."""
-    if options.seeds or options.cases or options.set or options.fresh:
+    if options.seeds is not None or options.cases or options.set or options.fresh:
         raise ValueError("`run all` takes --size, --budget, --device, --jobs and --out alone")
     if chosen_size(options.size) != plan.SIZE:
         raise ValueError("`run all` fills the ledger, which has the published size: --size paper")

@@ -65,7 +65,7 @@ class Report:
         accuracy: a fraction.
         lead: by how much the right answer leads, a logit difference, (n,).
         pull: of each example, (n,), in [0, 1].
-        effective: how many equal examples would pull as unequally, see :func:`effective_number`.
+        effective: how many examples hold the pull, see :func:`effective_number`.
         groups: by name, in ascending order; empty where no groups were given.
     """
 

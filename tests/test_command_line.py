@@ -6,6 +6,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from concurrent.futures import BrokenExecutor
 
 import joblib
 import pytest
@@ -13,6 +14,7 @@ import torch
 from test_sweeps import entry, measured, outcome
 
 from gsutils.__main__ import main
+from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES
 from gsutils.runs import records
 from gsutils.runs.paper import Number, Unit
@@ -206,6 +208,7 @@ def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(demo, tmp_path, caps
 KILLED = """
 import sys, time
 from gsutils.__main__ import main
+from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES
 from test_sweeps import entry, outcome
 
@@ -247,3 +250,26 @@ def test_a_list_survives_any_encoding_and_no_docstrings():
     done = subprocess.run(words, capture_output=True, env=surroundings, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.count(b"\n") >= len(ENTRIES)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotConverged("the residual is 0.1"), "the residual is 0.1"),
+        (MemoryError(), "the memory did not suffice (MemoryError). Fewer --jobs"),
+        (BrokenExecutor("a worker was killed"), "the memory did not suffice (a worker was killed)"),
+    ],
+)
+def test_what_a_training_may_fail_by_is_said_in_a_line(monkeypatch, capsys, error, said):
+    def save(*args, **arguments):
+        raise error
+
+    monkeypatch.setattr("gsutils.runs.entry.Entry.save", save)
+    assert main(["run", "figure5"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"gsutils: {said}")
+
+
+def test_run_all_refuses_even_an_empty_choice_of_seeds(capsys):
+    assert main(["run", "all", "--size", "paper", "--seeds", "3:3"]) == 1
+    assert "takes --size, --budget" in capsys.readouterr().err

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from test_sweeps import Case, entry, measured, outcome
 
 from gsutils.__main__ import main
 from gsutils.data import fetch, images, mnist
+from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES
 from gsutils.files import CheckpointsUnavailable, DataUnavailable
 from gsutils.ledger import lacking
@@ -361,13 +363,22 @@ def test_where_no_record_can_be_made_at_all_the_run_fails(shop):
         shop.fill([shop.task(shop.entry("one", 1), data="mnist")], obtain=obtain)
 
 
-def test_a_training_that_diverges_does_not_stop_the_others(shop):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (TrainingDiverged("the loss of run 0 is nan"), "the loss of run 0 is nan"),
+        (NotConverged("the residual is 0.1"), "the residual is 0.1"),
+        (MemoryError(), "MemoryError"),
+        (BrokenExecutor("a worker was killed"), "a worker was killed"),
+    ],
+)
+def test_a_training_that_fails_does_not_stop_the_others(shop, error, said):
     def run(job):
-        raise TrainingDiverged("the loss of run 0 is nan")
+        raise error
 
     runs = shop.fill([shop.task(entry(run), rows=9), shop.task(shop.entry("one", 1))])
     assert [run.experiment for run in runs] == ["one"]
-    assert "demo, a: the loss of run 0 is nan" in shop.said
+    assert f"demo, a: {said}" in shop.said
 
 
 def full(*_, **__):
@@ -474,6 +485,27 @@ def test_a_case_with_some_of_its_seeds_stored_is_filled_up_and_then_judged_as_on
     assert shop.ran == [("one", "a", 1)]
     assert [run.seeds for run in pool.load("one")] == [[0, 1, 2]]
     assert "a" not in [t.case for t in lacking.lacking([made], records.survey()[0], "cpu")]
+
+
+def test_seeds_missing_of_a_record_of_several_cases_are_filled_case_by_case(shop):
+    made = shop.entry("one", 1, seeds={"paper": (0, 1, 2), "quick": (0,)})
+    records.save(made.record("paper", seeds=[0, 1], device="cpu"))  # of all cases
+    assert all(t.record == (2,) for t in lacking.lacking([made], records.survey()[0], "cpu"))
+    (task, *_) = lacking.lacking([made], records.survey()[0], "cpu")
+    shop.fill([task])
+    left = lacking.lacking([made], records.survey()[0], "cpu")
+    assert task.case not in [one.case for one in left]
+    assert all(one.record == (2,) for one in left)
+
+
+@pytest.mark.parametrize(
+    "name", ["MNIST, 3 against 8", "0 or 1 of MNIST above CIFAR-2 of CIFAR-10"]
+)
+def test_originals_count_in_whatever_is_made_of_them(name):
+    assert lacking._published(name)
+    for of in ("MNIST", "CIFAR-10"):
+        copy = name.replace(of, f"{of} (excerpt)")
+        assert lacking._published(copy) == (copy == name)
 
 
 def test_records_of_stand_ins_do_not_count_where_data_are_to_be_fetched(monkeypatch):

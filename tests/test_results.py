@@ -105,39 +105,42 @@ def test_the_cases_of_an_entry_that_were_stored_apart_are_read_as_one_run(tmp_pa
     assert pool.joined(parts[:1]) == parts[0]
 
 
-def of_seeds(whole, seeds):
-    at = [whole.seeds.index(seed) for seed in seeds]
-
-    def rows(values):
-        return [[row[i] for i in at] if isinstance(row, list) else row for row in values]
-
-    return dataclasses.replace(
-        whole,
-        seeds=seeds,
-        settings=whole.settings | {"seeds": seeds},
-        metrics={
-            case: {name: [values[i] for i in at] for name, values in metrics.items()}
-            for case, metrics in whole.metrics.items()
-        },
-        curves={
-            case: {name: rows(values) for name, values in curves.items()}
-            for case, curves in whole.curves.items()
-        },
-    )  # fmt: skip
-
-
 SEVERAL = [run for run in records.survey()[0] if len(run.seeds) > 1]
 
 
 @pytest.mark.parametrize("stored", SEVERAL, ids=lambda run: run.name)
 def test_a_stored_record_cut_into_seeds_is_read_as_the_whole(stored):
-    cut = [of_seeds(stored, [seed]) for seed in stored.seeds]
+    cut = [pool.of_seeds(stored, [seed]) for seed in stored.seeds]
     cut.append(cut.pop(0))  # in any order
     (found,) = pool.pooled(cut)
     assert dataclasses.replace(found, wall_time_s=stored.wall_time_s) == stored
     assert found.wall_time_s == pytest.approx(len(cut) * stored.wall_time_s, abs=0.1)
     assert {part.name for part in pool.parts(found, cut)} == {part.name for part in cut}
     assert pool.parts(stored, [*cut, stored]) == [stored]
+
+
+def test_seeds_of_one_case_join_those_of_a_record_of_several(tmp_path):
+    def part(seeds, *names, value=1.0):
+        metrics = {name: {"x": [value + seed for seed in seeds]} for name in names}
+        metrics["a, part"] = {"y": [value + seed for seed in seeds]}
+        tables = {name: {"steps": 3} for name in names if name != "a, part"}
+        settings = {"cases": tables, "seeds": seeds}
+        return run(settings=settings, seeds=seeds, metrics=metrics, wall_time_s=4.0)
+
+    several, more = part([0, 1, 2], "a", "b"), part([3, 4], "a")
+    found = {(*pool.cases(one),): one for one in pool.pooled([several, more])}
+    assert found["a",].metrics == {"a": {"x": [1, 2, 3, 4, 5]}, "a, part": {"y": [1, 2, 3, 4, 5]}}
+    assert found["b",].metrics == {"b": {"x": [1, 2, 3]}}
+    assert (found["a",].wall_time_s, found["b",].wall_time_s) == (6.0, 2.0)
+    twice = part([0, 1, 2], "a", value=7.0)
+    made = pool.pooled([several, more, twice])[0]
+    assert made.seeds == [0, 1, 2, 3, 4]
+    assert len(pool.parts(made, [several, more, twice])) == 2  # not both that have seeds 0 to 2
+    for one in (several, more):
+        records.save(one, tmp_path)
+    whole = pool.whole("demo", "quick", tmp_path)  # all cases go before all seeds
+    assert (whole.seeds, set(whole.metrics)) == ([0, 1, 2], {"a", "a, part", "b"})
+    assert whole.metrics["a"] == several.metrics["a"]
 
 
 def test_runs_are_read_as_one_only_if_nothing_but_their_seeds_differs(tmp_path):

@@ -357,12 +357,17 @@ def test_checkpoints_lie_where_the_environment_says_or_in_the_users_cache(monkey
     assert sweep.checkpoints().parts[-2:] == ("gsutils", "checkpoints")
 
 
-def test_a_clean_checkout_is_known_by_its_commit_and_another_by_its_sources(monkeypatch):
+def test_jobs_go_on_after_a_commit_that_leaves_the_sources_alone(monkeypatch, tmp_path):
+    module = tmp_path / "part" / "module.py"
+    module.parent.mkdir()
+    module.write_text("one = 1\n")
+    monkeypatch.setattr(sweep.gsutils, "__path__", [str(tmp_path)])
+    known = sweep.code()
     monkeypatch.setattr(records, "commit", lambda: "0123456789ab")
-    assert sweep.code() == "0123456789ab"
-    for unclear in ("0123456789ab+changes", "unknown"):
-        monkeypatch.setattr(records, "commit", lambda name=unclear: name)
-        assert len(sweep.code()) == 64
+    (tmp_path / "page.md").write_text("a page\n")
+    assert sweep.code() == known
+    module.write_text("one = 2\n")
+    assert sweep.code() != known
 
 
 def test_progress_counts_jobs_unless_there_is_one(counted, monkeypatch):

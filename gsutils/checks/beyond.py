@@ -40,7 +40,8 @@ def _kernels() -> list[tuple[np.ndarray, np.ndarray]]:
         U = np.array([[c, -0.3], [0.3, c]])
         found.append((U * np.sqrt([ratio, 1.0]), np.ones(2)))
         found.append((np.array([[-1.0], [1]]) * U * np.sqrt([ratio, 1.0]), np.array([-1.0, 1])))
-    return found
+    tie = np.array([[1.0, 0.0], [1.0, 1.0]])  # multipliers (1, 0), without a rounding error
+    return [*found, (tie, np.ones(2))]
 
 
 @exercise(chapter=12, title="whether the limit λ → 0 is SD's function, f(Phi, y)")
@@ -63,6 +64,8 @@ def same_limit(answer: Callable[..., Any]) -> str | None:
         return "The labels are missing: what counts are margins, not logits."
     if got == [float((m >= 0).any()) for m in mu]:
         return "One support vector there always is: how many must there be?"
+    if got == [float((m > 0).all()) for m in mu]:
+        return "A tie counts: an example may lie at margin one with a multiplier of zero."
     if got == [float((Z @ Z.T >= 0).all()) for Z in rows]:
         return "That says whether examples help each other; it is not the condition."
     wrong = next(k for k, value in enumerate(got) if value != truth[k])

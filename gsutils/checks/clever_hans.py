@@ -75,10 +75,14 @@ def sd_objective(answer: Callable[..., Any]) -> str | None:
     if not np.isclose(got, loss + penalty, rtol=1e-6):
         return "Not the mean logistic loss plus λ/2 times the mean squared logit."
     extreme = torch.tensor([-900.0, 900.0]).double()
-    if not np.isfinite(number(answer(extreme, torch.tensor([1.0, -1.0]).double(), lam))):
-        return (
-            "Right on small logits, but it overflows on large ones: log(1 + e^u) has a stable form."
-        )
+    for signs in (1.0, -1.0):  # all wrong, then all right; a penalty would hide an error
+        labels = signs * torch.tensor([1.0, -1.0]).double()
+        got, truth = number(answer(extreme, labels, 0.0)), float(losses.logistic(extreme, labels))
+        if not np.isclose(got, truth, rtol=1e-6):
+            return (
+                "Right on small logits, but not on large ones: with logits of ±900 the loss is "
+                f"{truth:g}, not {got:g}. log(1 + e^u) has a stable form."
+            )
     return None
 
 

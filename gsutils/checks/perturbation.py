@@ -29,9 +29,9 @@ def strength_behind(answer: Callable[..., Any]) -> str | None:
             if np.isclose(got, slip, rtol=1e-9, atol=0):
                 return message
         if not np.isfinite(got) or got < 0:
-            return f"For a dose of {alpha:g} and λ = {lam:g}, {got:g} is no squared strength."
+            return f"For a pull of {alpha:g} and λ = {lam:g}, {got:g} is no squared strength."
         found = float(perturbation.permutation(np.array([got]), lam)[0][0])
-        return f"With s² = {got:.4g} and λ = {lam:g} the dose is {found:.4g}, not {alpha:g}."
+        return f"With s² = {got:.4g} and λ = {lam:g} the pull is {found:.4g}, not {alpha:g}."
     return None
 
 

@@ -15,7 +15,6 @@ experiments of this book. Within a group the order is by rows of the ledger per 
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -23,12 +22,11 @@ from typing import Any
 
 from gsutils.data import fetch, registry
 from gsutils.ledger.verdicts import unchanged
-from gsutils.runs import plan, records, sweep
+from gsutils.runs import plan, pool, records, sweep
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
 from gsutils.runs.paper import Origin
 from gsutils.runs.plan import SIZE, Task
-from gsutils.runs.pool import pooled
 from gsutils.text import say
 
 GROUPS = (
@@ -138,12 +136,14 @@ def fill(
             for path in folder.glob(f"*-{SIZE}-*.json"):
                 if path not in seen:  # checking a record against the schema takes its time
                     seen[path] = None
-                    with suppress(ValueError):
+                    try:
                         seen[path] = records.read(path)
+                    except ValueError as error:
+                        tell(f"{path.name} does not count, because it cannot be read: {error}")
         return [run for run in seen.values() if run]
 
     def lacks(task: Task) -> bool:  # another program may have filled it meanwhile
-        return not any(counts(task.entry, task.case, run) for run in pooled(stored()))
+        return not any(counts(task.entry, task.case, run) for run in pool.pooled(stored()))
 
     begun, keep = perf_counter(), sweep.checkpoints()
     tasks = lacking(entries, stored(), device, jobs or 1, keep)
@@ -179,7 +179,7 @@ def lacking(
     runs, kind = list(runs), sweep.ask_worker(device).device.type
     tasks = []
     for entry in entries:
-        own = pooled(run for run in runs if run.experiment == entry.name)
+        own = pool.pooled(run for run in runs if run.experiment == entry.name)
         ratio = _ratio(entry, own, kind)
         begun = keep is not None and any(keep.glob(f"{entry.name}-*"))
         for name, case in entry.cases[SIZE].items():
@@ -249,8 +249,9 @@ def obtain(name: str) -> None:
 
 
 def _published(data: str) -> bool:
-    """Whether data are a fetched original, or some of it: "MNIST, 3 against 8"."""
-    return {part.split(", ")[0] for part in data.split(SEPARATOR)} <= registry.PUBLISHED
+    """Whether data are fetched originals, or made of them: "MNIST, 3 against 8" or dominoes."""
+    parts = (part for name in data.split(SEPARATOR) for part in name.split(" above "))
+    return {part.split(", ")[0].rpartition(" of ")[2] for part in parts} <= registry.PUBLISHED
 
 
 def _effort(entry: Entry, case: str) -> Effort | None:
@@ -273,7 +274,7 @@ def _ratio(entry: Entry, runs: Sequence[records.Run], kind: str) -> float:
     """Return what stored runs on a kind of device took, over their estimates; 1 without any."""
     taken = declared = 0.0
     for run in runs:
-        cases = run.settings.get("cases", {})
+        cases = pool.cases(run)
         alike = run.size == SIZE and sweep.device_kind(run.device) == kind
         if alike and all(
             case in entry.cases[SIZE] and unchanged(entry, run, case) for case in cases

@@ -10,7 +10,7 @@ says. The same measurement under two names counts once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,7 +65,7 @@ def source(entry: Entry, run: Run, case: str) -> Source:
 def _unlike(entry: Entry, run: Run, case: str) -> str:
     """Return in what a case of a run is not the entry's of the published size, "" in nothing."""
     ours, published = (
-        pool.what(table) if table else {}
+        pool.what(table) if isinstance(table, Mapping) else {}
         for table in (pool.cases(run).get(case), entry.settings["paper"]["cases"].get(case))
     )
     if set(ours) != set(published):

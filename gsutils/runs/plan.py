@@ -12,12 +12,14 @@ by what the tasks before it took.
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 import torch
 
+from gsutils.dual import NotConverged
 from gsutils.files import CorruptData, DataUnavailable
 from gsutils.runs import sweep
 from gsutils.runs.entry import Entry
@@ -25,6 +27,9 @@ from gsutils.train import TrainingDiverged
 
 SIZE = "paper"
 EVIDENCE = 60.0  # seconds of one entry's runs that weigh as much as another entry's estimate
+# What ends one task and not those after it; a worker that is gone took too much memory, as a rule.
+MEMORY = (MemoryError, BrokenExecutor, torch.OutOfMemoryError)
+FAILED = (NotConverged, TrainingDiverged, *MEMORY)
 _BUDGET = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -201,8 +206,8 @@ def fill(
         except (CorruptData, DataUnavailable) as error:
             tell(f"{task.name}: {error}")
             waiting = [other for other in waiting if not task.data or other.data != task.data]
-        except (sweep.Busy, TrainingDiverged, torch.cuda.OutOfMemoryError) as error:
-            tell(f"{task.name}: {error}")
+        except (sweep.Busy, *FAILED) as error:
+            tell(f"{task.name}: {error or type(error).__name__}")
     if waiting and not tried:
         raise ValueError(_too_small(min(waiting, key=costs.of), costs, budget))
     for line in _left_out(waiting, costs):

@@ -34,10 +34,10 @@ def pooled(runs: Iterable[Run]) -> list[Run]:
     Settings but :data:`HOW`, data, metrics and the steps of curves have to be equal. Where parts
     had another precision, the one run has a list of them, see :func:`precisions`. A seed counts
     once: where two runs share one, they stay two, and what fits goes with the one that has more
-    seeds.
+    seeds. Runs of an entry that share some of their cases, but not all, are read case by case.
     """
     groups: dict[str, list[Run]] = {}
-    for run in runs:
+    for run in _comparable(runs):
         groups.setdefault(_alike(run), []).append(run)
     found = []
     for rest in groups.values():
@@ -55,10 +55,17 @@ def pooled(runs: Iterable[Run]) -> list[Run]:
 
 def parts(run: Run, runs: Iterable[Run]) -> list[Run]:
     """Return the runs out of which :func:`pooled` made one: itself where it is a stored one."""
-    runs = list(runs)
-    own = [other for other in runs if other.name == run.name]
-    alike = [other for other in runs if _alike(other) == _alike(run)]
-    return own or [other for other in alike if set(other.seeds) <= set(run.seeds)]
+    runs = sorted(runs, key=lambda other: -len(other.seeds))
+    if own := [other for other in runs if other.name == run.name]:
+        return own
+    found: list[Run] = []
+    left, wanted = set(run.seeds), _alike(run)
+    for other in runs:
+        alike = wanted in map(_alike, (other, *by_case(other)))
+        if alike and left.issuperset(other.seeds):
+            found.append(other)
+            left -= set(other.seeds)
+    return found
 
 
 def load(experiment: str, size: str = "paper", source: Path | None = None) -> list[Run]:
@@ -71,18 +78,20 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
 
 
 def whole(experiment: str, size: str = "paper", source: Path | None = None) -> Run | None:
-    """Return the stored runs of an entry as one: those of the same data and seeds, the most.
+    """Return the stored runs of an entry as one, of as many cases as there are, then seeds.
 
-    Each may hold some of the cases, as those of ``run all`` do. None if there is no run.
+    Each may hold some of the cases, as those of ``run all`` do, and more seeds than the others,
+    which are then left out. None if there is no run.
 
     Raises:
         ValueError: one of them cannot be read, see :func:`gsutils.runs.records.read`.
     """
-    alike: dict[str, list[Run]] = {}
-    for run in load(experiment, size, source):
-        alike.setdefault(json.dumps([run.seeds, run.data], sort_keys=True), []).append(run)
-    found = [joined(of_cases) for of_cases in alike.values()]
-    return max(found, key=lambda run: (len(run.seeds), len(run.metrics)), default=None)
+    runs = sorted(load(experiment, size, source), key=lambda run: len(run.seeds))
+    found = []
+    for least in runs:
+        fit = [run for run in runs if run.data == least.data and set(run.seeds) >= set(least.seeds)]
+        found.append(joined([of_seeds(run, least.seeds) for run in fit]))
+    return max(found, key=lambda run: (len(run.metrics), len(run.seeds)), default=None)
 
 
 def joined(runs: Sequence[Run]) -> Run:
@@ -97,6 +106,56 @@ def joined(runs: Sequence[Run]) -> Run:
         metrics=every(run.metrics for run in runs),
         curves=every(run.curves for run in runs),
     )
+
+
+def of_seeds(run: Run, seeds: Sequence[int]) -> Run:
+    """Return a run with some of its seeds."""
+    at = [run.seeds.index(seed) for seed in seeds]
+
+    def chosen(values: list[Any]) -> list[Any]:
+        return [values[i] for i in at]
+
+    if list(seeds) == run.seeds:
+        return run
+    return replace(run, **_content(run, chosen, [run]), seeds=list(seeds))
+
+
+def by_case(run: Run) -> list[Run]:
+    """Return a run as one for each case, with equal parts of its time; itself if it has but one."""
+    tables = cases(run)
+    if len(tables) < 2:
+        return [run]
+
+    def own(case: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: of for name, of in values.items() if _case_of(name, tables) == case}
+
+    return [
+        replace(
+            run,
+            settings=run.settings | {"cases": {case: table}},
+            metrics=own(case, run.metrics),
+            curves=own(case, run.curves),
+            wall_time_s=round(run.wall_time_s / len(tables), 1),
+        )
+        for case, table in tables.items()
+    ]
+
+
+def _case_of(name: str, names: Iterable[str]) -> str:
+    """Return the case that a part belongs to: "sd" for "sd, feature 2", see `Trained.metrics`."""
+    fit = (case for case in names if name == case or name.startswith(f"{case}, "))
+    return max(fit, key=len, default="")
+
+
+def _comparable(runs: Iterable[Run]) -> list[Run]:
+    """Return runs, those of an entry case by case where two have some of their cases in common."""
+    runs, found = list(runs), []
+    for entry in dict.fromkeys(run.experiment for run in runs):
+        own = [run for run in runs if run.experiment == entry]
+        several = {frozenset(cases(run)) for run in own}
+        apart = sum(map(len, several)) == len(frozenset().union(*several))
+        found += own if apart else [one for run in own for one in by_case(run)]
+    return found
 
 
 def cases(run: Run) -> Mapping[str, Any]:
@@ -117,7 +176,7 @@ def precisions(run: Run, case: str) -> list[str]:
     """
     table = cases(run).get(case)
     chosen = table.get("precision") if isinstance(table, Mapping) else None
-    if isinstance(chosen, list):
+    if isinstance(chosen, list) and len(chosen) == len(run.seeds):  # of several parts
         return chosen
     return [chosen if chosen and chosen != "auto" else "float32"] * len(run.seeds)
 
@@ -147,22 +206,31 @@ def _more_seeds(one: Run, other: Run) -> Run | None:
         def sort(values: list[Any]) -> list[Any]:
             return [values[at] for at in order]
 
-        def sort_rows(rows: list[Any]) -> list[Any]:
-            return [sort(row) if isinstance(row, list) else row for row in rows]
+        pooled = replace(one, seeds=seeds, metrics=both.metrics, curves=both.curves)
+        return _described([one, other], **_content(pooled, sort, [one, other]), seeds=sort(seeds))
+    return None
 
-        tables = dict(cases(one))
+
+def _content(run: Run, order: Callable[[list[Any]], list[Any]], made_of: list[Run]) -> dict:
+    """Return what a run holds for each seed, chosen or sorted by a function of lists."""
+
+    def rows(values: list[Any]) -> list[Any]:
+        return [order(row) if isinstance(row, list) else row for row in values]
+
+    settings = run.settings | {"seeds": order(run.seeds)}
+    if tables := dict(cases(run)):
         for case in tables:
-            used = sort(precisions(one, case) + precisions(other, case))
+            used = order([name for one in made_of for name in precisions(one, case)])
             if len(set(used)) > 1:
                 tables[case] = tables[case] | {"precision": used}
-        return _described(
-            [one, other],
-            settings=one.settings | {"seeds": sort(seeds)} | ({"cases": tables} if tables else {}),
-            seeds=sort(seeds),
-            metrics=_mapped(sort, both.metrics),
-            curves=_mapped(sort_rows, both.curves),
-        )
-    return None
+            elif isinstance(tables[case].get("precision"), list):
+                tables[case] = tables[case] | {"precision": used[0]}
+        settings["cases"] = tables
+    return {
+        "settings": settings,
+        "metrics": _mapped(order, run.metrics),
+        "curves": _mapped(rows, run.curves),
+    }
 
 
 def _mapped(function: Callable[[list[Any]], list[Any]], tables: Tables) -> Tables:
@@ -176,7 +244,8 @@ def _described(runs: Sequence[Run], **content: Any) -> Run:
     """Return a run with the content given, made in the ways of all of the runs."""
 
     def texts(name: str) -> str:
-        return SEPARATOR.join(dict.fromkeys(getattr(run, name) for run in runs))
+        every = (text for run in runs for text in getattr(run, name).split(SEPARATOR))
+        return SEPARATOR.join(dict.fromkeys(every))
 
     return replace(
         runs[0],

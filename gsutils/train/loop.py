@@ -126,7 +126,9 @@ def minimise(
             run.save()
     model.eval()
     metrics = {
-        name: torch.stack(list(values)).double().cpu().numpy() for name, values in run.kept.items()
+        # On the CPU, where a checkpoint puts what was recorded before it.
+        name: torch.stack([value.cpu() for value in values]).double().numpy()
+        for name, values in run.kept.items()
     }
     return History(np.array(sorted(records)), metrics)
 

@@ -84,6 +84,10 @@ def interpolates(Phi, y):
     return np.linalg.solve(rows @ rows.T, np.ones(len(y)))
 
 
+def all_at_margin_one(K):
+    return np.allclose(K @ beyond.multipliers(K), 1)
+
+
 RIGHT = {
     "lam-for-lead": [
         losses.lam_for_lead,
@@ -91,7 +95,7 @@ RIGHT = {
     ],
     "same-limit": [
         lambda Phi, y: bool((interpolates(Phi, y) >= 0).all()),
-        lambda Phi, y: (beyond.multipliers(beyond.labelled_gram(Phi, y)) > 0).all(),
+        lambda Phi, y: all_at_margin_one(beyond.labelled_gram(Phi, y)),
     ],
     "train-to-lead": [
         lambda Phi, y, k, m: trained(Phi, y, k, losses.lam_for_lead(m, k)),
@@ -115,6 +119,7 @@ WRONG = {
             lambda Phi, y: bool((interpolates(Phi, np.ones(len(y))) >= 0).all()),
             "labels are missing",
         ),
+        (lambda Phi, y: (beyond.multipliers(beyond.labelled_gram(Phi, y)) > 0).all(), "tie counts"),
         (lambda Phi, y: len(y) < 4, "which sign"),
         (lambda Phi, y: float(len(y)), "True or False"),
     ],

@@ -58,6 +58,10 @@ def objective(logits, y, lam):
     return softplus(-y * logits).mean() + lam / 2 * (logits**2).mean()
 
 
+def clipped(logits, y, lam):
+    return -torch.log(torch.sigmoid(y * logits) + 1e-12).mean() + lam / 2 * (logits**2).mean()
+
+
 def overflowing(logits, y, lam):
     return torch.log(1 + torch.exp(-y * logits)).mean() + lam / 2 * (logits**2).mean()
 
@@ -95,7 +99,8 @@ WRONG = {
         (lambda z, y, lam: objective(z, -y, lam), "sign of y·logit"),
         (lambda z, y, lam: softplus(-z).mean() + lam / 2 * (z**2).mean(), "labels are missing"),
         (lambda z, y, lam: softplus(-y * z).mean() + lam / 2 * z.mean() ** 2, "Square each"),
-        (overflowing, "overflows"),
+        (overflowing, "is 900, not inf"),
+        (clipped, "is 900, not 27.631"),
         (lambda z, y, lam: 7.0, "Not the mean logistic loss"),
     ],
     "flip-share": [
