@@ -63,9 +63,9 @@ def main(arguments: list[str] | None = None) -> int:
         say(f"gsutils: the memory did not suffice ({said}). {SMALLER}", error=True)
         return 1
     except KeyboardInterrupt:
-        anew = "" if options.name == ALL else " --fresh starts anew."
+        anew = "" if options.name == ALL else "; --fresh starts anew"
         say(
-            f"gsutils: stopped. The same command goes on where this one was.{anew} "
+            f"gsutils: stopped. The same command goes on where this one was{anew}. "
             f"What has finished is kept in {sweep.checkpoints()}.",
             error=True,
         )

@@ -125,7 +125,7 @@ def test_seeds_of_one_case_join_those_of_a_record_of_several(tmp_path):
         metrics["a, part"] = {"y": [value + seed for seed in seeds]}
         tables = {name: {"steps": 3} for name in names if name != "a, part"}
         settings = {"cases": tables, "seeds": seeds}
-        return run(settings=settings, seeds=seeds, metrics=metrics, wall_time_s=4.0)
+        return run(settings=settings, seeds=seeds, metrics=metrics, curves={}, wall_time_s=4.0)
 
     several, more = part([0, 1, 2], "a", "b"), part([3, 4], "a")
     found = {(*pool.cases(one),): one for one in pool.pooled([several, more])}

@@ -207,7 +207,7 @@ def fill(
             tell(f"{task.name}: {error}")
             waiting = [other for other in waiting if not task.data or other.data != task.data]
         except (sweep.Busy, *FAILED) as error:
-            tell(f"{task.name}: {error or type(error).__name__}")
+            tell(f"{task.name}: {str(error) or type(error).__name__}")
     if waiting and not tried:
         raise ValueError(_too_small(min(waiting, key=costs.of), costs, budget))
     for line in _left_out(waiting, costs):
