@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         )
         return EMBEDDED
 
-    return script.run("embed_mnist", "mnist", options.root, get)
+    return script.run("embed_mnist", "mnist", options.root, get, options.recheck)
 
 
 if __name__ == "__main__":

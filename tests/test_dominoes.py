@@ -128,6 +128,7 @@ def test_impossible_dominoes_are_refused(changes, message):
     [
         ({"first_epochs": -1}, "first_epochs must be >= 0"),
         ({"upweight": 0.0}, "upweight > 0"),
+        ({"upweight": 5.0}, "set first_epochs"),
         ({"first_epochs": 1, "method": methods.GroupDRO()}, "JTT weighs examples, which group DRO"),
     ],
 )

@@ -215,7 +215,7 @@ UNEQUAL = replace(
 
 
 def test_the_phases_follow_each_other_and_only_the_first_feature_agrees_in_the_head_start():
-    case = replace(UNEQUAL, pool=20_000)
+    case = replace(UNEQUAL, pool=20_480)
     early, usual, silent = dosage.prepare(case, 5)
     assert [phase.since for phase in (early, usual, silent)] == [-4, 0, 3]
     for phase, expected in ((early, [0.95, 0.5, 0.5]), (usual, [0.95, 0.8, 0.7])):
@@ -223,7 +223,7 @@ def test_the_phases_follow_each_other_and_only_the_first_feature_agrees_in_the_h
         np.testing.assert_allclose(agrees.mean(0), expected, atol=0.01)
         sizes = np.abs(phase.X).reshape(-1, 3, 2).mean((0, 2))
         np.testing.assert_allclose(sizes, [3, 1, 0.5], rtol=0.02)
-    X, y = features.draw(5, 20_000, case.strengths, case.reliability)
+    X, y = features.draw(5, 20_480, case.strengths, case.reliability)
     np.testing.assert_array_equal(usual.X, X)
     np.testing.assert_array_equal(usual.y, y)
     np.testing.assert_array_equal(silent.X, X * [1, 1, 0, 0, 1, 1])
@@ -297,7 +297,7 @@ def test_what_is_trained_is_the_methods_objective(method):
 OTHER = {
     "steps": 29, "hidden": 9, "pool": 256, "records": 2, "strengths": (2.0, 1.0, 1.0),
     "reliability": (0.9, 0.9, 0.8), "head_start": 2, "method": SQUARED, "weight_decay": 0.1,
-    "silent_from": 5, "lr": 0.2, "batch": 65,
+    "silent_from": 5, "lr": 0.2, "batch": 128,
 }  # fmt: skip
 OTHER_NOISE = {
     "n": 41, "steps": 19, "records": 3, "method": methods.SD(lam=0.3), "weight_decay": 0.1,

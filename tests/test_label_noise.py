@@ -161,6 +161,7 @@ def test_sd_learns_wrong_labels_by_heart_and_weight_decay_does_not():
         ({"noise": 1.0}, r"noise must lie in \[0, 1\), got 1.0"),
         ({"train_size": 1}, "sizes must be >= 2 and >= 1, got 1"),
         ({"test_size": 0}, "got 120 and 0"),
+        ({"side": 0}, "side must be an integer >= 1, got 0"),
         ({"pairs": ((-1.0, 0.0),)}, "lam must be .*got -1.0"),
         ({"pairs": ((0.0, -1.0),)}, "weight_decay must be .*-"),
     ],
@@ -171,6 +172,15 @@ def test_a_case_out_of_range_is_refused(changes, message):
 
 
 # --- two cues -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes", [{"p_test": 2.0}, {"p_test": -0.1}, {"p_shape": 1.0}, {"p_colour": (0.6, 1.2)}]
+)
+def test_shares_out_of_range_are_refused(changes):
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"{name} must be a finite number >"):
+        replace(TINY, **changes)
 
 
 def test_plain_training_ends_at_the_log_odds_of_each_cue():

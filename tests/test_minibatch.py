@@ -207,6 +207,12 @@ class KilledAt(methods.ERM):
         return super().loss(logits, batch, step, state)
 
 
+def test_a_warmup_of_one_step_trains():
+    steps = 2 * len(DATA)
+    history = train(network(), epochs=2, warmup=1 / steps, record_every=1)
+    assert np.isfinite(history["loss"]).all()
+
+
 def test_a_killed_training_goes_on_to_the_same_weights_bit_for_bit(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
     whole, part, rest = network(), network(), network()

@@ -70,6 +70,8 @@ class Case:
                 "first_epochs must be >= 0 and upweight > 0, got "
                 f"{self.first_epochs} and {self.upweight}"
             )
+        if self.upweight != 1 and not self.first_epochs:
+            raise ValueError("upweight weighs what a first training gets wrong: set first_epochs")
         if self.first_epochs and type(self.method) not in methods.WEIGHTED:
             raise ValueError(f"JTT weighs examples, which {self.method.title} does not; use erm")
 

@@ -64,6 +64,11 @@ class Case:
     lr: float = 0.1
     batch: int = 256
 
+    def __post_init__(self) -> None:
+        """Refuse a pool that is not cut into whole batches."""
+        if self.pool < 1 or self.batch < 1 or self.pool % self.batch:
+            raise ValueError(f"pool must be a multiple of batch, got {self.pool} and {self.batch}")
+
 
 @dataclass(frozen=True)
 class Phase:

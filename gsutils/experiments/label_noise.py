@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gsutils import evaluate, methods
+from gsutils import evaluate, guards, methods
 from gsutils import train as training
 from gsutils.data import mnist
 from gsutils.nets import MLP
@@ -156,7 +156,7 @@ def prepare(case: Case, seed: int, source: mnist.Digits | None = None) -> Drawn:
     n = min(case.train_size, len(chosen) * 3 // 5)
     chosen = chosen[stream(seed, "split").permutation(len(chosen))[: n + case.test_size]]
     images = chosen.images.astype(np.float32) / 255
-    block = images.shape[1] // case.side
+    block = images.shape[1] // guards.count("side", case.side)
     pooled = images.shape[1] == block * case.side
     if pooled:
         images = images.reshape(-1, case.side, block, case.side, block).mean((2, 4))

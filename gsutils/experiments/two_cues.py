@@ -29,7 +29,7 @@ from scipy.integrate import solve_ivp
 from scipy.special import expit
 from torch import Tensor
 
-from gsutils import losses, methods
+from gsutils import guards, losses, methods
 from gsutils import train as training
 from gsutils.nets import MLP
 from gsutils.runs.entry import Entry, Rows
@@ -68,6 +68,13 @@ class Case:
     width: int = 32
     lr: float = 0.1
     records: int = 40
+
+    def __post_init__(self) -> None:
+        """Refuse shares that are none, and a cue that says nothing or everything."""
+        guards.number("p_test", self.p_test, least=0, most=1)
+        for name, shares in (("p_shape", (self.p_shape,)), ("p_colour", self.p_colour)):
+            for share in shares:
+                guards.number(name, share, above=0, below=1)
 
     @property
     def switch(self) -> int:

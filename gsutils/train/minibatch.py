@@ -179,6 +179,8 @@ def fit_images(
     if record_every is not None:
         guards.count("record_every", record_every)
     steps = epochs * len(data)
+    if warmup * steps == 1:  # OneCycleLR would divide by zero
+        warmup = 2 / steps
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [
