@@ -2,8 +2,7 @@ r"""Two binary cues, one invariant and one spurious: when can the less predictiv
 
 Each example shows a shape a and a colour c, both ±1, that agree with its label with probability
 ``p_shape`` and ``p_colour``, independently given the label: Colored MNIST (section 4.3) without
-the pixels. In the test the colour agrees with another probability, as there. Where the cues
-disagree, the classifier follows one of them, and so its test accuracy tells which.
+the pixels. In the test the colour agrees with another, so that accuracy tells which is followed.
 
 By symmetry the best logit is :math:`a z_a + c z_c`, and with strengths s the population objective
 of spectral decoupling has the gradient flow
@@ -70,11 +69,10 @@ class Case:
     records: int = 40
 
     def __post_init__(self) -> None:
-        """Refuse shares that are none, and a cue that says nothing or everything."""
+        """Refuse shares that are none, and cues without exceptions."""
         guards.number("p_test", self.p_test, least=0, most=1)
-        for name, shares in (("p_shape", (self.p_shape,)), ("p_colour", self.p_colour)):
-            for share in shares:
-                guards.number(name, share, above=0, below=1)
+        for name, share in (("p_shape", self.p_shape), *(("p_colour", p) for p in self.p_colour)):
+            guards.number(name, share, above=0, below=1)
 
     @property
     def switch(self) -> int:

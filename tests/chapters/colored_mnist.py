@@ -87,7 +87,7 @@ ALLOWED = [
     "factor 2e-5 only sets the speed",
     "0.999 a step",
     "0.129 on MNIST",  # the mean ink of the test digits, see test_datasets
-    "a test accuracy above 55 %",  # a bar that an exercise sets
+    "a test accuracy above 50 %",  # a bar that an exercise sets
 ]
 
 
