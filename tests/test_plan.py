@@ -533,6 +533,17 @@ def test_stored_times_on_the_same_kind_of_device_correct_the_estimates(monkeypat
     assert estimate(stored(wall_time_s=60.0)) == pytest.approx(20)  # 60 s for 3 seeds of 10
     assert estimate(stored(wall_time_s=60.0, device="NVIDIA T4")) == 10
     assert estimate(stored(wall_time_s=60.0, settings=changed("steps", 9))) == 10
+    fast, slow = (
+        stored(wall_time_s=seconds, settings=changed("precision", name))
+        for seconds, name in ((60.0, "bfloat16"), (120.0, "float32"))
+    )
+    own = lacking.sweep.ask_worker("cpu").precision
+    expected = {"bfloat16": 20, "float32": 40}
+    assert estimate(fast, slow) == pytest.approx(expected[own])  # those of the place's precision
+    for one, other in ((fast, "bfloat16"), (slow, "float32")):
+        assert estimate(one) == pytest.approx(expected[other])  # without any, what there is
+    late = dataclasses.replace(stored(), seeds=[3, 4, 5], device="NVIDIA T4", wall_time_s=0.3)
+    assert estimate(stored(wall_time_s=60.0), late) == pytest.approx(20)  # not as one with a GPU's
     gpu = lacking.EFFORTS["demo"][""].seconds(Case(), "cuda")
     assert gpu == pytest.approx(0.8)
 

@@ -14,14 +14,14 @@ experiments of this book. Within a group the order is by rows of the ledger per 
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from gsutils.data import fetch, registry
-from gsutils.ledger.verdicts import unchanged
+from gsutils.ledger.verdicts import changed_settings, unchanged
 from gsutils.runs import plan, pool, records, sweep
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
@@ -176,11 +176,12 @@ def lacking(
     Raises:
         ValueError: there is no such device.
     """
-    runs, kind = list(runs), sweep.ask_worker(device).device.type
+    runs, place = list(runs), sweep.ask_worker(device)
+    kind = place.device.type
     tasks = []
     for entry in entries:
-        own = pool.pooled(run for run in runs if run.experiment == entry.name)
-        ratio = _ratio(entry, own, kind)
+        stored = [run for run in runs if run.experiment == entry.name]
+        own, ratio = pool.pooled(stored), _ratio(entry, stored, place)
         begun = keep is not None and any(keep.glob(f"{entry.name}-*"))
         for name, case in entry.cases[SIZE].items():
             if any(counts(entry, name, run) for run in own):
@@ -270,18 +271,24 @@ def _rows(entry: Entry, case: str) -> int:
     return max(1, sum(not number.repeats for number in numbers))
 
 
-def _ratio(entry: Entry, runs: Sequence[records.Run], kind: str) -> float:
-    """Return what stored runs on a kind of device took, over their estimates; 1 without any."""
-    taken = declared = 0.0
+def _ratio(entry: Entry, runs: Iterable[records.Run], place: sweep.Place) -> float:
+    """Return what stored runs on such a device took, over their estimates; 1 without any.
+
+    Where some had the precision of the place, those alone count.
+    """
+    taken: dict[str, float] = {}
+    declared: dict[str, float] = {}
     for run in runs:
-        cases = pool.cases(run)
+        cases, kind = pool.cases(run), place.device.type
         alike = run.size == SIZE and sweep.device_kind(run.device) == kind
-        if alike and all(
-            case in entry.cases[SIZE] and unchanged(entry, run, case) for case in cases
-        ):
-            for case in cases:
-                effort = _effort(entry, case)
-                seconds = effort.seconds(entry.cases[SIZE][case], kind) if effort else 0.0
-                declared += seconds * len(run.seeds)
-            taken += run.wall_time_s
-    return taken / declared if declared else 1.0
+        if not alike or changed_settings(entry, run):
+            continue
+        used = SEPARATOR.join({name for case in cases for name in pool.precisions(run, case)})
+        for case in cases:
+            effort = _effort(entry, case)
+            seconds = effort.seconds(entry.cases[SIZE][case], kind) if effort else 0.0
+            declared[used] = declared.get(used, 0.0) + seconds * len(run.seeds)
+        taken[used] = taken.get(used, 0.0) + run.wall_time_s
+    chosen = [place.precision] if place.precision in taken else list(taken)
+    estimated = sum(declared[used] for used in chosen)
+    return sum(taken[used] for used in chosen) / estimated if estimated else 1.0
