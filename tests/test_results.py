@@ -176,6 +176,10 @@ def test_runs_are_read_as_one_only_if_nothing_but_their_seeds_differs(tmp_path):
     ("changes", "message"),
     [
         ({"metrics": {"erm": {"loss": [1.0]}}}, "erm, loss: 1 values for 2 seeds"),
+        (
+            {"curves": {"erm": {"step": [0, 1], "loss": [[1.0, 2.0], [1.0]]}}},
+            "erm, loss: a step of",
+        ),
         ({"metrics": {"erm": {"loss": [1.0, float("nan")]}}}, "erm, loss: every value must be fin"),
         ({"metrics": {"erm": {"loss": [1.0, float("inf")]}}}, "must be finite"),
         ({"schema": 99}, "reads schema 1, the run has 99"),
@@ -409,7 +413,7 @@ def test_every_shipped_result_can_be_read_and_lies_under_its_name():
 
 def test_summary_is_mean_and_sample_standard_deviation():
     assert run().summary("erm", "test accuracy") == pytest.approx((0.3, 0.1 / np.sqrt(2)))
-    alone = run(seeds=[0], metrics={"erm": {"loss": [2.0]}})
+    alone = run(seeds=[0], metrics={"erm": {"loss": [2.0]}}, curves={})
     mean, std = alone.summary("erm", "loss")
     assert mean == 2
     assert np.isnan(std)

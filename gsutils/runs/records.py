@@ -101,6 +101,12 @@ class Run:
         if self.selection not in SELECTIONS:
             raise ValueError(f"selection must be in {SELECTIONS}, got {self.selection!r}")
         check_metrics(self.metrics, self.seeds)
+        for case, values in self.curves.items():
+            for name, rows in values.items():
+                if any(isinstance(row, list) and len(row) != len(self.seeds) for row in rows):
+                    raise ValueError(
+                        f"{case}, {name}: a step of the curve has no value for each of the seeds"
+                    )
 
     @property
     def name(self) -> str:
