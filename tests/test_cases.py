@@ -6,9 +6,9 @@ import pytest
 
 from gsutils import methods
 from gsutils.experiments import ENTRIES, SIZES
-from gsutils.ledger.verdicts import HOW
 from gsutils.runs import records
 from gsutils.runs.case import changed, from_json, to_json
+from gsutils.runs.pool import HOW
 
 CASES = {
     f"{entry.name}, {size}, {name}": case
