@@ -78,7 +78,7 @@ ALLOWED = [
     "decides alone, at 90 %",
     # The bar of a table, and settings.
     "the network is at 95 %",
-    "accuracy passes 95 %",
+    "For 95 % accuracy",
     "λ = 0.1",
 ]
 
