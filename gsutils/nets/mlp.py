@@ -119,7 +119,7 @@ class MLP(nn.Module):
                 f = torch.bmm(weight, h)
             if layer == last:
                 return f[:, 0] if len(f[0]) == 1 else f.mT
-            h = F.relu(self.norms[layer](f) if self.norms else f)
+            h = F.relu(self.norms[layer](f) if self.norms else f, inplace=True)
             if self.parameterisation == "ntk":
                 h = h * (2 / weight.shape[1]) ** 0.5
             if self.training and self.dropout:
