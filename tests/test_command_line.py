@@ -16,7 +16,7 @@ from test_sweeps import entry, measured, outcome
 from gsutils.__main__ import main
 from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES
-from gsutils.runs import records
+from gsutils.runs import records, sweep
 from gsutils.runs.paper import Number, Unit
 
 TINY = ["--seeds", "0", "--set", "steps=5", "--cases", "plain", "--device", "cpu"]
@@ -187,6 +187,23 @@ def test_a_malformed_option_is_refused(words):
 
 
 # --- stopped ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (["--set", 'plain.title="Wärme"'], "settings/cases/plain/title"),
+        (["--set", 'plain.title="a <b>"'], "settings/cases/plain/title"),
+        (["--seeds", "0:1300"], "command"),
+    ],
+)
+def test_what_no_record_can_hold_is_refused_before_the_training(
+    change, named, monkeypatch, capsys, tmp_path, checkpoints
+):
+    monkeypatch.setattr(sweep, "sweep", lambda *_: pytest.fail("it was trained first"))
+    words = ["run", "regularisers", "--size", "paper", "--cases", "plain", "--out", str(tmp_path)]
+    assert main([*words, *change]) != 0
+    assert named in capsys.readouterr().err
 
 
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_does(demo, tmp_path, capsys, checkpoints):

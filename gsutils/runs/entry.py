@@ -199,6 +199,7 @@ class Entry:
             OSError: a folder cannot be written.
         """
         plan = self._plan(keep=keep or sweep.checkpoints(), **arguments)
+        plan.check()
         with sweep.held(plan.jobs):
             if fresh:
                 sweep.forget(plan.jobs)
@@ -292,7 +293,15 @@ class _Plan:
     def run(self) -> records.Run:
         """Do what is not done yet, and return the record."""
         commit = records.commit()
-        finished = sweep.sweep(self.entry.measure, self.jobs, self.entry.name)
+        return self._record(sweep.sweep(self.entry.measure, self.jobs, self.entry.name), commit)
+
+    def check(self) -> None:
+        """Raise a ValueError for what a record cannot hold: it would be lost after the training."""
+        blanks = {job.case: {"x": [0.0] * len(self.settings["seeds"])} for job in self.jobs}
+        blank = sweep.Finished(Outcome(blanks, {"name": "none"}), 0.0, self.place.name)
+        records.check(self._record([blank], "unknown"))
+
+    def _record(self, finished: Sequence[sweep.Finished], commit: str) -> records.Run:
         outcome = merged(one.outcome for one in finished)
         devices = dict.fromkeys(one.device for one in finished)
         return records.Run(

@@ -155,8 +155,7 @@ def save(run: Run, out: Path | None = None) -> Path:
         ValueError: the run does not keep to the schema.
         OSError: it cannot be written; the message names the folder and the way out.
     """
-    content = asdict(run)
-    _validate(content)
+    content = check(run)
     try:
         content["sha256"] = _digest(content)
         path = (Path(out) if out else folder()) / f"{run.name}.json"
@@ -166,6 +165,17 @@ def save(run: Run, out: Path | None = None) -> Path:
     with explained(path, OutputUnavailable):
         write(path, _NUMBERS.sub(lambda found: " ".join(found[0].split()), text) + "\n")
     return path
+
+
+def check(run: Run) -> dict[str, Any]:
+    """Return a run's content, held against the schema.
+
+    Raises:
+        ValueError: it does not keep to it.
+    """
+    content = asdict(run)
+    _validate(content)
+    return content
 
 
 def write(path: Path, text: str) -> None:
@@ -242,9 +252,11 @@ def _validate(content: Any) -> None:
         raise ValueError(
             f"it has schema {version}, and this gsutils knows {SCHEMA}: update gsutils to read it"
         )
-    error = best_match(_validator().iter_errors(content))
-    if error is None:
+    errors = list(_validator().iter_errors(content))
+    if not errors:
         return
+    # The command repeats settings: of both, these say better what is wrong.
+    error = best_match([e for e in errors if "command" not in e.absolute_path] or errors)
     where = "/".join(map(str, error.absolute_path))
     expected = error.schema.get("description")
     said = error.message
