@@ -16,7 +16,7 @@ import torch
 from test_sweeps import Case, entry, measured, outcome
 
 from gsutils.__main__ import main
-from gsutils.data import fetch, images, mnist
+from gsutils.data import fetch, images, mnist, registry
 from gsutils.dual import NotConverged
 from gsutils.experiments import ENTRIES
 from gsutils.files import CheckpointsUnavailable, DataUnavailable
@@ -502,10 +502,10 @@ def test_seeds_missing_of_a_record_of_several_cases_are_filled_case_by_case(shop
     "name", ["MNIST, 3 against 8", "0 or 1 of MNIST above CIFAR-2 of CIFAR-10"]
 )
 def test_originals_count_in_whatever_is_made_of_them(name):
-    assert lacking._published(name)
+    assert registry.is_published([name])
     for of in ("MNIST", "CIFAR-10"):
         copy = name.replace(of, f"{of} (excerpt)")
-        assert lacking._published(copy) == (copy == name)
+        assert registry.is_published([copy]) == (copy == name)
 
 
 def test_records_of_stand_ins_do_not_count_where_data_are_to_be_fetched(monkeypatch):

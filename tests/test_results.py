@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from gsutils.runs import pool, records
+from gsutils.runs.entry import Entry
 from gsutils.runs.records import Run
 
 
@@ -86,6 +87,19 @@ def test_runs_are_loaded_by_name_and_only_those_of_the_entry_and_size(tmp_path):
     assert records.load("demo", "huge", tmp_path) == []
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    steps: int = 3
+
+
+def demo(*names):
+    """An entry with cases of three steps."""
+    return Entry(
+        name="demo", title="", chapter="", cases={"quick": dict.fromkeys(names, Case())},
+        seeds={"quick": range(3)}, run=lambda *_: None, paper={}, selection="none",
+    )  # fmt: skip
+
+
 def test_the_cases_of_an_entry_that_were_stored_apart_are_read_as_one_run(tmp_path):
     def part(case, seeds, seconds, **changes):
         settings = {"cases": {case: {"steps": 3}}, "seeds": seeds}
@@ -94,15 +108,49 @@ def test_the_cases_of_an_entry_that_were_stored_apart_are_read_as_one_run(tmp_pa
             curves={case: {"step": [0], "x": [[1.0] * len(seeds)]}}, wall_time_s=seconds, **changes
         )  # fmt: skip
 
-    assert pool.whole("demo", "quick", tmp_path) is None
+    entry = demo("a", "b", "c")
+    assert pool.whole(entry, "quick", tmp_path) is None
     parts = [part("a", [0, 1], 2.0), part("b", [0, 1], 3.0, device="other")]
     for one in [*parts, part("a", [0], 9.0), part("c", [0, 1], 9.0, data={"name": "other"})]:
         records.save(one, tmp_path)
-    found = pool.whole("demo", "quick", tmp_path)
+    found = pool.whole(entry, "quick", tmp_path)
     assert set(found.metrics) == set(found.curves) == set(found.settings["cases"]) == {"a", "b"}
     assert (found.seeds, found.wall_time_s) == ([0, 1], 5.0)
     assert set(found.device.split("; ")) == {one.device for one in parts}
     assert pool.joined(parts[:1]) == parts[0]
+
+
+def test_neither_changed_settings_nor_other_data_stand_for_a_case_that_has_its_own(tmp_path):
+    def part(case, seeds, value, steps=3, data="MNIST", **more):
+        settings = {"cases": {case: {"steps": steps, **more}}, "seeds": seeds}
+        metrics = {case: {"x": [value] * len(seeds)}}
+        one = run(settings=settings, seeds=seeds, metrics=metrics, data={"name": data}, curves={})
+        records.save(one, tmp_path)
+
+    entry = demo("a", "b")
+    part("a", [0, 1, 2], 9.0, steps=4)  # of a reader who tried something
+    part("b", [0], 9.0, older=1)
+    assert pool.whole(entry, "quick", tmp_path) is None
+    assert pool.best(entry, "quick", tmp_path) == {}
+    part("a", [0, 1, 2], 2.0, data="MNIST (excerpt)")
+    part("b", [0, 1, 2], 2.0, data="MNIST (excerpt)")
+    assert pool.whole(entry, "quick", tmp_path).metrics["a"]["x"] == [2.0] * 3
+    part("a", [0, 1], 1.0)
+    part("a", [5], 1.0)
+    assert pool.whole(entry, "quick", tmp_path).metrics == {"a": {"x": [1.0] * 3}}
+    found = pool.best(entry, "quick", tmp_path)
+    assert [(case, one.seeds, *one.metrics[case]["x"]) for case, one in found.items()] == [
+        ("a", [0, 1, 5], 1.0, 1.0, 1.0), ("b", [0, 1, 2], 2.0, 2.0, 2.0)
+    ]  # fmt: skip
+
+
+def test_a_record_with_a_changed_case_gives_its_others(tmp_path):
+    tables = {"a": {"steps": 9}, "b": {"steps": 3}}
+    metrics = {name: {"x": [1.0, 2.0]} for name in (*tables, "b, part")}
+    settings = {"cases": tables, "seeds": [0, 1]}
+    records.save(run(settings=settings, metrics=metrics, curves={}), tmp_path)
+    found = pool.whole(demo("a", "b"), "quick", tmp_path)
+    assert set(found.metrics) == {"b", "b, part"}
 
 
 SEVERAL = [run for run in records.survey()[0] if len(run.seeds) > 1]
@@ -138,7 +186,7 @@ def test_seeds_of_one_case_join_those_of_a_record_of_several(tmp_path):
     assert len(pool.parts(made, [several, more, twice])) == 2  # not both that have seeds 0 to 2
     for one in (several, more):
         records.save(one, tmp_path)
-    whole = pool.whole("demo", "quick", tmp_path)  # all cases go before all seeds
+    whole = pool.whole(demo("a", "b"), "quick", tmp_path)  # all cases go before all seeds
     assert (whole.seeds, set(whole.metrics)) == ([0, 1, 2], {"a", "a, part", "b"})
     assert whole.metrics["a"] == several.metrics["a"]
 

@@ -8,6 +8,7 @@ To add a mirror, append its folder's address; the content is verified whatever t
 30730000
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -121,6 +122,7 @@ CELEBA_SPLITS = {"train": 162_770, "validation": 19_867, "test": 19_962}
 
 # What records call the data that the paper used. A re-encoding, a stand-in and files that nobody
 # has verified have names of their own, and so have the data of this book's own experiments.
+# What papers used, as it was published or is drawn here by the same rule.
 PUBLISHED = frozenset(
     {
         "MNIST",
@@ -131,3 +133,16 @@ PUBLISHED = frozenset(
         "two examples (given)",
     }
 )
+
+
+def is_published(names: Iterable[str]) -> bool:
+    """Whether data are those that papers used, or made of them.
+
+    >>> is_published(["MNIST, 3 against 8"]), is_published(["0 or 1 of MNIST above CIFAR-10"])
+    (True, True)
+    >>> is_published(["MNIST", "CIFAR-10 (JPEG re-encoding)"])
+    False
+    """
+    parts = (part for name in names for part in name.split(" above "))
+    originals = (part.split(", ")[0] for part in parts)
+    return all(name in PUBLISHED or name.rpartition(" of ")[2] in PUBLISHED for name in originals)

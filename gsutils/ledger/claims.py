@@ -51,9 +51,9 @@ class Claim:
     def deciding(self, runs: Iterable[Run]) -> list[Run]:
         """Return the runs that decide together; an empty list if none can.
 
-        They have the published size, equal data and seeds, if possible the entry's settings, and
-        the most seeds; those that differ in their seeds count as one. Each may have some of the
-        cases, if those have the entry's settings; a run with others decides alone.
+        They have the published size, equal data and seeds, if possible the entry's settings and
+        published data, and the most seeds; those that differ in their seeds count as one. Each may
+        have some of the cases, if those have the entry's settings; a run with others decides alone.
         """
         alike = defaultdict(list)
         for run in pooled(runs):
@@ -66,10 +66,9 @@ class Claim:
             with suppress(KeyError):  # a case is missing
                 self.evidence(joined(parts))
                 able.append(parts)
-        entry = ENTRIES[self.entry]
         return max(
             able,
-            key=lambda parts: (not changed_settings(entry, parts[0]), len(parts[0].seeds)),
+            key=lambda parts: (-len(self.obstacles(parts)), len(parts[0].seeds)),
             default=[],
         )
 

@@ -20,8 +20,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from gsutils.data import fetch, registry
-from gsutils.ledger.verdicts import changed_settings, unchanged
+from gsutils.data import fetch
+from gsutils.data.registry import is_published
+from gsutils.ledger.verdicts import changed_settings
 from gsutils.runs import plan, pool, records, sweep
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR
@@ -216,8 +217,8 @@ def _fit(entry: Entry, case: str, run: records.Run) -> bool:
     return (
         run.experiment == entry.name
         and run.size == SIZE
-        and unchanged(entry, run, case)
-        and (effort is None or not effort.data or _published(run.data["name"]))
+        and not pool.unlike(entry, run, case)
+        and (effort is None or not effort.data or is_published(run.data["name"].split(SEPARATOR)))
     )
 
 
@@ -242,17 +243,11 @@ def obtain(name: str) -> None:
         fetch.celeba()
     else:
         fetch.cifar(name)
-    if not _published(title := fetch.source_name(name)):
+    if not is_published([title := fetch.source_name(name)]):
         raise fetch.DataUnavailable(
             f"the paper's data are needed, and what is in {fetch.data_dir()} is {title}: set "
             f"GSUTILS_DATA to another folder, and run data_scripts/{script}"
         )
-
-
-def _published(data: str) -> bool:
-    """Whether data are fetched originals, or made of them: "MNIST, 3 against 8" or dominoes."""
-    parts = (part for name in data.split(SEPARATOR) for part in name.split(" above "))
-    return {part.split(", ")[0].rpartition(" of ")[2] for part in parts} <= registry.PUBLISHED
 
 
 def _effort(entry: Entry, case: str) -> Effort | None:

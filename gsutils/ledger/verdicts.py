@@ -10,12 +10,12 @@ says. The same measurement under two names counts once.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from gsutils.data.registry import PUBLISHED
+from gsutils.data.registry import is_published
 from gsutils.ledger.judge import Difference, Status, Verdict, difference, judge
 from gsutils.runs import pool
 from gsutils.runs.entry import Entry
@@ -35,42 +35,26 @@ def obstacles(entry: Entry, run: Run, case: str) -> list[str]:
     found = []
     if run.size != "paper":
         found.append("quick size")
-    elif why := _unlike(entry, run, case):
+    elif why := pool.unlike(entry, run, case):
         found.append(why)
     if entry.source(case).origin is Origin.OURS:
         found.append("settings of our choice")
-    if not set(run.data["name"].split(SEPARATOR)) <= PUBLISHED:
+    if not is_published(run.data["name"].split(SEPARATOR)):
         found.append("other data")
     return found
-
-
-def unchanged(entry: Entry, run: Run, case: str) -> bool:
-    """Whether a run of the size "paper" has the entry's settings of what a case is."""
-    return not _unlike(entry, run, case)
 
 
 def changed_settings(entry: Entry, run: Run) -> bool:
     """Whether some case of a run has other settings than the entry's for the published size."""
     own = pool.cases(run)
-    return not own or not all(unchanged(entry, run, case) for case in own)
+    return not own or any(pool.unlike(entry, run, case) for case in own)
 
 
 def source(entry: Entry, run: Run, case: str) -> Source:
     """Return where a run's settings of a case come from: unless they are the entry's, from us."""
-    if run.size == "paper" and unchanged(entry, run, case):
+    if run.size == "paper" and not pool.unlike(entry, run, case):
         return entry.source(case)
     return Source(Origin.OURS, "not the entry's of the published size")
-
-
-def _unlike(entry: Entry, run: Run, case: str) -> str:
-    """Return in what a case of a run is not the entry's of the published size, "" in nothing."""
-    ours, published = (
-        pool.what(table) if isinstance(table, Mapping) else {}
-        for table in (pool.cases(run).get(case), entry.settings["paper"]["cases"].get(case))
-    )
-    if set(ours) != set(published):
-        return "settings of an older layout, to be run again"
-    return "" if ours == published else "changed settings"
 
 
 @dataclass(frozen=True)
@@ -205,7 +189,7 @@ def missing(entry: Entry, runs: Iterable[Run]) -> list[str]:
     """Return the cases of the size "paper" that no run has with the entry's settings."""
     own = [run for run in runs if (run.experiment, run.size) == (entry.name, "paper")]
     cases = entry.cases["paper"]
-    return [case for case in cases if not any(unchanged(entry, run, case) for run in own)]
+    return [case for case in cases if all(pool.unlike(entry, run, case) for run in own)]
 
 
 def summary(entries: Iterable[Entry], runs: Iterable[Run]) -> str:

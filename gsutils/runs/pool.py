@@ -20,7 +20,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gsutils.data import registry
 from gsutils.runs import records
+from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR, Outcome, merged
 from gsutils.runs.records import Run
 
@@ -77,21 +79,67 @@ def load(experiment: str, size: str = "paper", source: Path | None = None) -> li
     return pooled(records.load(experiment, size, source))
 
 
-def whole(experiment: str, size: str = "paper", source: Path | None = None) -> Run | None:
+def whole(entry: Entry, size: str = "paper", source: Path | None = None) -> Run | None:
     """Return the stored runs of an entry as one, of as many cases as there are, then seeds.
 
     Each may hold some of the cases, as those of ``run all`` do, and more seeds than the others,
-    which are then left out. None if there is no run.
+    which are then left out. Cases whose settings were changed do not count, and other data only
+    where there are no published ones. None if there is no run.
 
     Raises:
         ValueError: one of them cannot be read, see :func:`gsutils.runs.records.read`.
     """
-    runs = sorted(load(experiment, size, source), key=lambda run: len(run.seeds))
+    runs = _as_declared(entry, size, source)
     found = []
     for least in runs:
         fit = [run for run in runs if run.data == least.data and set(run.seeds) >= set(least.seeds)]
         found.append(joined([of_seeds(run, least.seeds) for run in fit]))
-    return max(found, key=lambda run: (len(run.metrics), len(run.seeds)), default=None)
+    return max(
+        found, key=lambda run: (_original(run), len(run.metrics), len(run.seeds)), default=None
+    )
+
+
+def best(entry: Entry, size: str = "paper", source: Path | None = None) -> dict[str, Run]:
+    """Return the stored run that stands for each case of an entry that has one.
+
+    It has the entry's settings, published data if possible, and of such runs the most seeds.
+
+    Raises:
+        ValueError: a stored run cannot be read, see :func:`gsutils.runs.records.read`.
+    """
+    runs = _as_declared(entry, size, source)
+    found = {case: run for run in runs for case in cases(run)}
+    return {case: found[case] for case in entry.cases[size] if case in found}
+
+
+def unlike(entry: Entry, run: Run, case: str) -> str:
+    """Return in what a case of a run is not the entry's of its size, "" in nothing.
+
+    Settings of how it was computed may differ, see :data:`HOW`.
+    """
+    ours, declared = (
+        what(table) if isinstance(table, Mapping) else {}
+        for table in (cases(run).get(case), entry.settings[run.size]["cases"].get(case))
+    )
+    if set(ours) != set(declared):
+        return "settings of an older layout, to be run again"
+    return "" if ours == declared else "changed settings"
+
+
+def _as_declared(entry: Entry, size: str, source: Path | None) -> list[Run]:
+    """Return the stored runs without cases of other settings than the entry's, best last."""
+    found = []
+    for run in load(entry.name, size, source):
+        good = [case for case in cases(run) if not unlike(entry, run, case)]
+        if len(good) == len(cases(run)):
+            found.append(run)
+        else:
+            found += [one for one in by_case(run) if set(cases(one)) & set(good)]
+    return sorted(found, key=lambda run: (_original(run), len(run.seeds)))
+
+
+def _original(run: Run) -> bool:
+    return registry.is_published(run.data["name"].split(SEPARATOR))
 
 
 def joined(runs: Sequence[Run]) -> Run:
