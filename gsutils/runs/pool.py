@@ -22,6 +22,7 @@ from typing import Any
 
 from gsutils.data import registry
 from gsutils.runs import records
+from gsutils.runs.case import to_json
 from gsutils.runs.entry import Entry
 from gsutils.runs.jobs import SEPARATOR, Outcome, merged
 from gsutils.runs.records import Run
@@ -57,7 +58,8 @@ def pooled(runs: Iterable[Run]) -> list[Run]:
 
 def parts(run: Run, runs: Iterable[Run]) -> list[Run]:
     """Return the runs out of which :func:`pooled` made one: itself where it is a stored one."""
-    runs = sorted(runs, key=lambda other: -len(other.seeds))
+    own_entry = (other for other in runs if other.experiment == run.experiment)
+    runs = sorted(own_entry, key=lambda other: -len(other.seeds))
     if own := [other for other in runs if other.name == run.name]:
         return own
     found: list[Run] = []
@@ -119,7 +121,7 @@ def unlike(entry: Entry, run: Run, case: str) -> str:
     """
     ours, declared = (
         what(table) if isinstance(table, Mapping) else {}
-        for table in (cases(run).get(case), entry.settings[run.size]["cases"].get(case))
+        for table in (cases(run).get(case), to_json(entry.cases[run.size].get(case)))
     )
     if set(ours) != set(declared):
         return "settings of an older layout, to be run again"
