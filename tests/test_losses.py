@@ -6,11 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from scipy.special import expit
 
 from gsutils.losses import (
     SpectralDecoupling,
     check_lam,
     cross_entropy,
+    example_losses,
     lam_for_lead,
     logistic,
     spectral_decoupling,
@@ -273,3 +275,25 @@ def test_the_module_says_what_is_wrong(make, logits, y, said):
 def test_a_lead_out_of_range_is_refused(lead, classes):
     with pytest.raises(ValueError, match="lead must be > 0 and classes >= 2"):
         lam_for_lead(lead, classes)
+
+
+@pytest.mark.parametrize("margin", [-700.0, -41.0, -20.5, -19.5, 0.0, 20.5, 700.0])
+def test_the_logistic_loss_is_exact_in_double_precision(margin):
+    logits = torch.tensor([margin], dtype=torch.float64, requires_grad=True)
+    y = torch.ones(1, dtype=torch.float64)
+    for value in (logistic(logits, y), example_losses(logits, y).sum()):
+        assert value.item() == pytest.approx(np.logaddexp(0, -margin), rel=1e-15)
+        (slope,) = torch.autograd.grad(value, logits)
+        assert slope.item() == pytest.approx(-expit(-margin), rel=1e-14)
+
+
+def test_a_coefficient_that_is_trained_gets_a_gradient():
+    lam = torch.tensor(0.5, requires_grad=True)
+    logits, y = torch.tensor([1.0, -2.0]), torch.tensor([1.0, -1.0])
+    spectral_decoupling(logits, y, lam).backward()
+    assert lam.grad.item() == pytest.approx((1 + 4) / 4)
+
+
+def test_an_array_is_no_coefficient():
+    with pytest.raises(ValueError, match="lam must be a finite number >= 0"):
+        spectral_decoupling(torch.ones(2), torch.ones(2), np.array([0.1, 0.2]))

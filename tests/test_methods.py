@@ -339,3 +339,70 @@ def test_spectral_decoupling_refuses_a_negative_penalty_when_it_is_made(lam):
         SD(lam=lam)
     with pytest.raises(ValueError, match="lam_before must be a finite number >= 0, got -1"):
         SD(lam_before=-1)
+
+
+# --- what a batch may lack, and how training starts by default ------------------------------------
+
+
+@pytest.mark.parametrize("method", [IRM(weight=10.0), VREx(weight=10.0)])
+def test_an_environment_without_examples_is_none(method):
+    logits, y = LOGITS[0, :4], Y[0, :4]
+    two = torch.tensor([0, 0, 1, 1])
+    expected = method.loss(logits, Batch(y, two), 0, {})
+    for renumbered in (2 * two, two + 1, 5 * two + 3):
+        torch.testing.assert_close(method.loss(logits, Batch(y, renumbered), 0, {}), expected)
+
+
+@pytest.mark.parametrize("method", [IRM(), VREx()])
+def test_an_environment_that_only_some_runs_have_is_refused(method):
+    batch = Batch(Y[:2, :4], torch.tensor([[0, 0, 1, 1], [0, 0, 0, 0]]))
+    with pytest.raises(ValueError, match="in all of the runs, or in none"):
+        method.loss(LOGITS[:2, :4], batch, 0, {})
+
+
+def test_a_group_beyond_those_that_were_declared_is_refused():
+    method = GroupDRO()
+    with pytest.raises(ValueError, match="there are 2 groups, numbered from 0, got group 2"):
+        method.loss(LOGITS[0], Batch(Y[0], torch.arange(N) % 3), 0, method.start(Y[0], 2))
+
+
+def test_group_dro_starts_with_all_groups():
+    group, net = torch.arange(N) % 4, MLP((4, 8, 1), [0, 1]).double()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.0)
+    found = train.fit(
+        net, GroupDRO(eta=0.0), X[0], batch=Batch(Y[0], group), steps=1, optimizer=optimizer
+    )
+    risks = methods.group_means(losses.example_losses(net(X[0]), Y[0]), group)
+    assert found["loss"][0] == pytest.approx(risks.mean(-1).tolist())
+
+
+def test_methods_with_a_state_take_labels_that_runs_share():
+    group, y = torch.arange(N) % 2, Y[0].float()
+    for method in (GroupDRO(), LfF(), BalancedERM()):
+        histories = []
+        for labels in (y, y.expand(2, -1)):
+            net = MLP((4, 8, 1), [0, 1])
+            net = Pair(MLP((4, 8, 1), [0, 1], role="other"), net) if method.networks == 2 else net
+            optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+            batch = Batch(labels, group)
+            inputs = X[0].float()
+            done = train.fit(net, method, inputs, batch=batch, steps=5, optimizer=optimizer)
+            histories.append(done["loss"])
+        assert (histories[0] == histories[1]).all()
+
+
+def test_a_part_of_a_part_knows_its_places_in_the_whole():
+    batch = Batch(Y[0])
+    for index in (slice(10, 20, 2), torch.tensor([10, 12, 14, 16, 18])):
+        part = batch.take(index).take(torch.tensor([4, 1]))
+        assert part.places.tolist() == [18, 12]
+        assert (part.y == Y[0][part.places]).all()
+
+
+def test_networks_of_one_seed_and_two_roles_drop_other_units():
+    nets = [MLP((4, 50, 1), [0], dropout=0.5, role=role) for role in ("weights", "another")]
+    nets[1].load_state_dict(
+        {k: v for k, v in nets[0].state_dict().items() if "extra" not in k}, strict=False
+    )
+    one, other = (net.train()(X[0].float()) for net in nets)
+    assert not torch.allclose(one, other)

@@ -284,3 +284,11 @@ def test_a_network_of_the_same_shape_is_not_compiled_again(monkeypatch, compiler
 def test_nonsense_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         train(network(), **change)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_no_warmup_divides_by_zero(size):
+    few = replace(DATA, X=DATA.X[: 8 * size], y=DATA.y[: 8 * size], batch=8)
+    for warmup in (0.01, 1 / size if size > 1 else 0.5, 0.5, 0.99):
+        history = fit_images(network(), few, methods.ERM(), epochs=1, lr=0.01, warmup=warmup)
+        assert np.isfinite(history["loss"]).all()

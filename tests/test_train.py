@@ -445,3 +445,40 @@ def test_products_are_in_bfloat16_where_the_chip_has_it(capability, expected, mo
 def test_products_on_a_cpu_are_those_that_it_has(native, expected, monkeypatch):
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: native)
     assert precision(torch.device("cpu")) == expected
+
+
+def test_what_is_measured_is_kept_as_it_was():
+    net = MLP((2, 4, 1), [0])
+    first = net.biases[-1].detach()[:, 0].clone()
+    history = fit(
+        net, lambda logits, step: -logits.mean(-1), torch.ones(3, 2), steps=20, record_at=[0, 10],
+        optimizer=torch.optim.SGD(net.parameters(), lr=0.5),
+        measure=lambda net: {"bias": net.biases[-1][:, 0]},
+    )  # fmt: skip
+    assert history["bias"][0] == pytest.approx(first.tolist())
+    assert len(set(history["bias"][:, 0])) == 3
+
+
+@pytest.mark.parametrize("changes", [{"record_at": [0, 5]}, {"steps": 12}, {"lr": 0.7}])
+def test_a_checkpoint_of_other_records_or_rates_is_refused(changes, tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "INTERVAL", 0.0)
+
+    def again(stop=None, steps=9, lr=0.1, **options):
+        net = MLP((2, 4, 1), [0])
+
+        def loss(logits, step):
+            if step == stop:
+                raise KeyboardInterrupt
+            return logits.square().mean(-1)
+
+        optimizer = SGD(net.parameters(), torch.tensor([lr]))
+        return fit(
+            net, loss, torch.ones(3, 2), steps=steps, optimizer=optimizer,
+            checkpoint=tmp_path / "c.pt", **options,
+        )  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        again(stop=6)
+    with pytest.raises(ValueError, match="is a checkpoint of another training"):
+        again(**changes)
+    assert len(again()["loss"])

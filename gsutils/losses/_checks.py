@@ -85,6 +85,7 @@ def check_lam(lam: PerClass, name: str = "lam", least: float = 0.0) -> None:
         lam = lam.flatten().tolist()
     for one in lam if isinstance(lam, Sequence) else (lam,):
         number = isinstance(one, int | float | Tensor) or hasattr(one, "__float__")
+        number = number and not getattr(one, "ndim", 0)  # an array is neither a number nor a pair
         if not number or isinstance(one, bool) or not least <= one < FAR or one == -FAR:
             range_ = " >= 0" if least == 0 else ""
             raise ValueError(f"{name} must be a finite number{range_}, got {one!r}")

@@ -33,7 +33,7 @@ def logistic(logits: Tensor, y: Tensor) -> Tensor:
     Source: Eq. 5 without its penalty, divided by n.
     """
     check_labels(logits, y)
-    return softplus(-y * logits).mean(-1)
+    return _logistic(y * logits).mean(-1)
 
 
 def mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -140,7 +140,7 @@ def example_losses(logits: Tensor, y: Tensor, check: bool = True) -> Tensor:
     """
     if y.dtype != torch.int64:
         check_labels(logits, y, check)
-        return softplus(-y * logits)
+        return _logistic(y * logits)
     classes = logits.shape[-1]
     if logits.ndim < 2 or y.shape not in (logits.shape[:-1], logits.shape[-2:-1]):
         if logits.ndim < 2 or y.shape == logits.shape:
@@ -225,6 +225,11 @@ def irm_penalty(
     return mean(slopes, weight).square()
 
 
+def _logistic(margins: Tensor) -> Tensor:
+    # Beyond its threshold, 20, softplus leaves out a term that counts in double precision.
+    return softplus(-margins, threshold=40.0 if margins.dtype == torch.float64 else 20.0)
+
+
 def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tensor | float:
     """Spread a number, a pair of classes or one value per run over the examples."""
     if isinstance(value, Tensor) and value.ndim:
@@ -239,4 +244,4 @@ def _per_example(value: PerClass, logits: Tensor, y: Tensor, name: str) -> Tenso
             raise ValueError(f"{name} must be a number or a pair (class -1, class +1), got {value}")
         negative, positive = map(float, value)
         return torch.where(y > 0, logits.new_tensor(positive), logits.new_tensor(negative))
-    return float(value)
+    return value if isinstance(value, Tensor) else float(value)

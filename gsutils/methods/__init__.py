@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from gsutils import guards, losses
-from gsutils.methods.batch import Batch, group_means, shares
+from gsutils.methods.batch import Batch, group_means, present, shares
 
 State = dict[str, Tensor]
 Ranges = dict[str, dict[str, float]]
@@ -191,13 +191,16 @@ class _Annealed(ERM):
 
 @dataclass(frozen=True)
 class IRM(_Annealed):
-    """IRMv1: the mean of the environments' losses and of their squared slopes in a scale."""
+    """IRMv1: the mean of the environments' losses and of their squared slopes in a scale.
+
+    Environments are those of which the batch has examples.
+    """
 
     title: ClassVar[str] = "IRM"
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return mean risk and weighted mean penalty."""
-        members = shares(batch.group, logits)
+        members = present(batch.group, logits)
         each = batch.example_losses(logits)
         risk = torch.stack([(share * each).sum(-1) for share in members])
         penalty = torch.stack(
@@ -208,13 +211,18 @@ class IRM(_Annealed):
 
 @dataclass(frozen=True)
 class VREx(_Annealed):
-    """V-REx: the sum of the environments' losses and their squared differences."""
+    """V-REx: the sum of the environments' losses and their squared differences.
+
+    Environments are those of which the batch has examples.
+    """
 
     title: ClassVar[str] = "V-REx"
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
         """Return summed risks and weighted squared differences of all pairs."""
-        risks = group_means(batch.example_losses(logits), batch.group)
+        each = batch.example_losses(logits)
+        members = present(batch.group, each)
+        risks = torch.stack([(share * each).sum(-1) for share in members], -1)
         differences = risks[..., :, None] - risks[..., None, :]
         return risks.sum(-1) + self.weight_at(step) * differences.square().sum((-2, -1)) / 2
 
@@ -271,7 +279,17 @@ class LfF(ERM):
         return {"y": y.clone(), "smoothed": y.new_full((2, *y.shape), torch.nan)}
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
-        """Return the biased network's GCE plus the other's weighted loss."""
+        """Return the biased network's GCE plus the other's weighted loss.
+
+        Raises:
+            ValueError: logits of other than two networks.
+        """
+        expected = state["smoothed"].shape[:-1]
+        if logits.shape[:-1] != expected:
+            raise ValueError(
+                f"logits must be those of two networks, {(*expected, logits.shape[-1])}, got "
+                f"{tuple(logits.shape)}; see gsutils.nets.Pair"
+            )
         each = losses.example_losses(logits, batch.y.expand_as(logits), check=False)
         weight = self.weights(each.detach(), batch, state)
         biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q, check=False)

@@ -76,7 +76,17 @@ class Batch:
         if self.weight is not None:
             raise ValueError("examples with weights are trained on together, not in parts")
         group = None if self.group is None else self.group[..., index]
-        return Batch(self.y[..., index], group, index, classes=self.classes, checked=True)
+        places = index if self.index is None else self.places[index]
+        return Batch(self.y[..., index], group, places, classes=self.classes, checked=True)
+
+    @property
+    def places(self) -> Tensor:
+        """The examples' places in the training set, (b,), however ``index`` names them."""
+        if isinstance(self.index, Tensor):
+            return self.index
+        start = 0 if self.index is None else self.index.start or 0
+        step = 1 if self.index is None else self.index.step or 1
+        return start + step * torch.arange(self.y.shape[-1], device=self.y.device)
 
     def example_losses(self, logits: Tensor) -> Tensor:
         """Return each example's loss, see :func:`gsutils.losses.example_losses`."""
@@ -115,10 +125,29 @@ def group_means(values: Tensor, group: Tensor | None, groups: int | None = None)
     return torch.stack([(share * values).sum(-1) for share in members], -1)
 
 
+def present(group: Tensor | None, like: Tensor) -> list[Tensor]:
+    """Return what :func:`shares` does, for the groups that have examples.
+
+    Raises:
+        ValueError: a group has examples in some of the runs and none in others.
+    """
+    found = []
+    for share in shares(group, like):
+        some = share.any(-1)
+        if bool(some.all()):
+            found.append(share)
+        elif bool(some.any()):
+            raise ValueError("every environment must have examples in all of the runs, or in none")
+    return found
+
+
 def shares(group: Tensor | None, like: Tensor, groups: int | None = None) -> list[Tensor]:
     """Return, for each group, the weights (..., b) that make a sum the group's mean."""
     if group is None:
         raise ValueError("this method needs the group or environment of every example, got none")
-    count = int(group.max()) + 1 if groups is None else groups
+    found = int(group.max()) + 1
+    count = found if groups is None else groups
+    if found > count:
+        raise ValueError(f"there are {count} groups, numbered from 0, got group {found - 1}")
     members = [(group == g).to(like.dtype) for g in range(count)]
     return [member / member.sum(-1, keepdim=True).clamp(min=1) for member in members]

@@ -41,7 +41,8 @@ class MLP(nn.Module):
             ±1/√fan_in, as in ``torch.nn.Linear``. "xavier": weights Xavier uniform, biases zero.
         batch_norm: normalise each hidden layer before its ReLU (standard only).
         dropout: share of hidden units dropped in training, in [0, 1).
-        role: name of the stream; a second network of the same seeds has another.
+        role: name of the stream; a second network of the same seeds has another, and with it other
+            units dropped.
 
     Raises:
         ValueError: an unknown name, or a width, share or seed out of range.
@@ -88,7 +89,8 @@ class MLP(nn.Module):
         self.norms = nn.ModuleList(
             RunBatchNorm(len(self.seeds), width) for width in self.widths[1:-1] if batch_norm
         )
-        self._dropout_streams = [stream(seed, "dropout") for seed in self.seeds]
+        dropped = "dropout" if role == "weights" else f"dropout, {role}"
+        self._dropout_streams = [stream(seed, dropped) for seed in self.seeds]
 
     @property
     def runs(self) -> int:

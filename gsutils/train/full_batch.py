@@ -94,7 +94,10 @@ def fit(
             raise ValueError(f"{loss.title} needs the batch: batch=methods.Batch(y=...)")
         if batch.weight is not None and type(loss) not in methods.WEIGHTED:
             raise ValueError(f"{loss.title} knows no weights of examples; leave them out")
-        state = loss.start(batch.y) if state is None else state
+        if state is None:
+            runs = len(next(model.parameters()))
+            y = batch.y if batch.y.ndim > 1 else batch.y.expand(runs, -1)
+            state = loss.start(y, 1 if batch.group is None else int(batch.group.max()) + 1)
     weight = next(model.parameters())
     reduced = precision == "bfloat16"
     if isinstance(X, Tensor):
@@ -108,7 +111,7 @@ def fit(
             if isinstance(X, Tensor):
                 logits = model(inputs)
             else:
-                logits = torch.cat([model(chunk.X, chunk.columns) for chunk in X], -1)
+                logits = torch.cat([model(chunk.X, chunk.columns) for chunk in X], 1)
         logits = logits.to(weight.dtype)
         if isinstance(loss, methods.ERM):
             assert batch is not None

@@ -79,7 +79,8 @@ def minimise(
 
     Returns:
         The history, with "loss" (training mode, at the parameters before the step's update; the
-        last one after all updates) beside what ``measure`` gives.
+        last one after all updates, for which ``value`` is called once more, so that ``state``,
+        running statistics and dropout are one call ahead) beside what ``measure`` gives.
 
     Raises:
         ValueError: an argument out of range, or a checkpoint of another training.
@@ -91,7 +92,7 @@ def minimise(
     ):
         raise ValueError("optimizer must be made of model.parameters(), got that of another model")
     records = _records(steps, record_at)
-    run = _Training(model, optimizer, schedule, state or {}, checkpoint)
+    run = _Training(model, optimizer, schedule, state or {}, checkpoint, sorted(records))
     run.resume(steps)
 
     def record(values: Tensor) -> None:
@@ -102,7 +103,8 @@ def minimise(
                 measured |= measure(model)
             model.train()
         for name, found in measured.items():
-            run.kept.setdefault(name, []).append(found)
+            # Copied: it may be a view of what training changes.
+            run.kept.setdefault(name, []).append(found.detach().clone())
 
     model.train()
     saved = monotonic()
@@ -143,12 +145,15 @@ class _Training:
         schedule: torch.optim.lr_scheduler.LRScheduler | None,
         state: Mapping[str, Tensor],
         checkpoint: Path | None,
+        records: list[int],
     ) -> None:
         self.model, self.optimizer, self.schedule = model, optimizer, schedule
         self.state, self.checkpoint = state, checkpoint
         self.parameters = list(model.parameters())
         self.kept: dict[str, list[Tensor]] = {}
         self.step, self.finished = 0, False
+        # As they are before a schedule or a checkpoint changes them.
+        self.declared = {"records": records, "rates": _rates(optimizer)}
 
     def update(self, values: Tensor) -> None:
         """Differentiate the sum of the runs' losses and make one step."""
@@ -170,6 +175,7 @@ class _Training:
             "schedule": self.schedule.state_dict() if self.schedule else {},
             "state": dict(self.state),
             "kept": self.kept,
+            "declared": self.declared,
         }
 
     def save(self) -> None:
@@ -190,6 +196,9 @@ class _Training:
                 raise ValueError(f"it is at step {found['step']}, {steps} were asked for")
             if _names(found["optimizer"]) != _names(mine["optimizer"]):
                 raise ValueError("its optimizer is of another kind")
+            for what, ours in self.declared.items():
+                if found["declared"][what] != ours:
+                    raise ValueError(f"its {what} are others")
             self.model.load_state_dict(found["model"])
             with torch.no_grad():
                 for name, tensor in self.state.items():
@@ -208,6 +217,14 @@ class _Training:
 def _names(optimizer: dict[str, Any]) -> list[set[str]]:
     """Return what the settings of an optimizer's groups are called: PyTorch checks their number."""
     return [set(group) for group in optimizer["param_groups"]]
+
+
+def _rates(optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """Return the settings of an optimizer's groups as plain values."""
+    return [
+        {k: v.tolist() if isinstance(v, Tensor) else v for k, v in group.items() if k != "params"}
+        for group in optimizer.param_groups
+    ]
 
 
 def _records(steps: int, record_at: Iterable[int] | None) -> set[int]:

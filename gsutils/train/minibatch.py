@@ -180,7 +180,7 @@ def fit_images(
         guards.count("record_every", record_every)
     steps = epochs * len(data)
     if warmup * steps == 1:  # OneCycleLR would divide by zero
-        warmup = 2 / steps
+        warmup = 1.5 / steps
     weights = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups: list[dict[str, Any]] = [
