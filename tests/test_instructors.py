@@ -51,6 +51,12 @@ def exercises_of(name):
     ]
 
 
+TIMES = {
+    "twenty minutes": 20, "half an hour": 30, "thirty-five minutes": 35, "forty minutes": 40,
+    "three quarters of an hour": 45, "an hour": 60,
+}  # fmt: skip
+
+
 def reading_minutes(name):
     """A chapter's words before its exercises, marks of slides left out, in minutes."""
     text = re.sub(r"(?ms)^:::\{slide\}.*?^:::$", "", PAGES[name].partition("\n## Exercises")[0])
@@ -132,6 +138,8 @@ def test_a_chapter_needs_what_it_says_and_takes_what_it_holds(name):
     uses = {NUMBERS[int(n)] for n in re.findall(r"\d+", f"{row['needs']} {row['also uses']}")}
     assert uses == set(chapters_in(readers))
     assert abs(int(row["reading (min)"]) - reading_minutes(name)) <= 5
+    (told,) = re.findall(r"\*\*It takes\*\* ([a-z -]+) to read", PAGES[name])
+    assert abs(TIMES[told] - int(row["reading (min)"])) <= 5
     assert int(row["exercises (min)"]) == sum(MINUTES[e.stars] for e in EXERCISES[name])
     assert int(row["points"]) == sum(e.points for e in EXERCISES[name])
     assert f"../slides/{name}.html" in row["slides"]

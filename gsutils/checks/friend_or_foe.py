@@ -40,7 +40,7 @@ def break_even(answer: Callable[..., Any]) -> str | None:
 def boards_needed(answer: Callable[..., Any]) -> str | None:
     for q, chance in ((0.9, 0.95), (0.98, 0.5), (0.7, 0.99)):
         n = number(answer(q, chance))
-        exact = np.log(1 - chance) / np.log(q)
+        exact = np.log1p(-chance) / np.log(q)
         if n == np.ceil(exact):
             continue
         if n == np.floor(exact) or n == np.round(exact):
