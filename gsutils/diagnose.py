@@ -18,7 +18,6 @@ none              1       0.0 %           93.1 %
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from gsutils import attack
+from gsutils.evaluate import evaluating
 from gsutils.losses import check_classes, check_labels, example_losses
 
 Model = Callable[[Any], Any]
@@ -65,7 +65,8 @@ class Report:
         accuracy: a fraction.
         lead: by how much the right answer leads, a logit difference, (n,).
         pull: of each example, (n,), in [0, 1].
-        effective: how many examples hold the pull, see :func:`effective_number`.
+        effective: how many examples hold the pull, see :func:`effective_number`; like the doses,
+            it is right even of pulls too small for a number, which are 0 in ``pull``.
         groups: by name, in ascending order; empty where no groups were given.
     """
 
@@ -110,13 +111,18 @@ def report(model: Model, data: Iterable[Any], group: Grouping | None = None) -> 
     """
     found = outputs(model, data, group)
     pulls, lead = pull(found.logits, found.y), attack.logit_margin(found.logits, found.y)
+    shares, kind = pulls, torch.finfo(pulls.dtype)
+    if not bool((pulls > kind.tiny / kind.eps).any()):  # sigmoid(z) is exp(z), or has become 0
+        shares = _slack(found.logits, found.y).softmax(0)
     right = (lead > 0).double().numpy()
     of = np.zeros(0) if found.group is None else found.group
     groups = {
         name: Group(int((of == name).sum()), float(right[of == name].mean()), dose)
-        for name, dose in (doses(pulls, of) if len(of) else {}).items()
+        for name, dose in (doses(shares, of) if len(of) else {}).items()
     }
-    return Report(float(right.mean()), lead.numpy(), pulls.numpy(), effective_number(pulls), groups)
+    return Report(
+        float(right.mean()), lead.numpy(), pulls.numpy(), effective_number(shares), groups
+    )
 
 
 def outputs(model: Model, data: Iterable[Any], group: Grouping | None = None) -> Outputs:
@@ -142,14 +148,12 @@ def outputs(model: Model, data: Iterable[Any], group: Grouping | None = None) ->
             logits.append(answer.double().cpu())
             labels.append(y.cpu())
             if group is not None or len(batch) > 2:
-                of = np.asarray(batch[2] if group is None else group(X.cpu(), y.cpu()))
+                of = _array(batch[2] if group is None else group(X.cpu(), y.cpu()))
                 if of.shape != (len(X),):
                     raise ValueError(
                         f"group must be one value an example, ({len(X)},), got {of.shape}"
                     )
                 groups.append(of)
-    if not logits:
-        raise ValueError("data must hold one batch or more, got none; is a generator used up?")
     if groups and len(groups) != len(logits):
         raise ValueError(
             f"groups must come with every batch, they came with {len(groups)} of {len(logits)}"
@@ -169,11 +173,7 @@ def pull(logits: Tensor, y: Tensor) -> Tensor:
         ValueError: see :func:`gsutils.losses.example_losses`.
     """
     example_losses(logits, y)  # checks shapes and labels
-    if y.dtype != torch.int64:
-        return torch.sigmoid(-y * logits)
-    own = y.expand(logits.shape[:-1])[..., None]
-    others = logits.scatter(-1, own, -torch.inf).logsumexp(-1)
-    return torch.sigmoid(others - logits.gather(-1, own)[..., 0])
+    return torch.sigmoid(_slack(logits, y))
 
 
 def effective_number(pull: Tensor | np.ndarray) -> float:
@@ -206,7 +206,7 @@ def doses(
     Raises:
         ValueError: another number of groups than of pulls, a negative pull, or none above 0.
     """
-    values, of = _pulls(pull), np.asarray(group)
+    values, of = _pulls(pull), _array(group)
     if of.shape != values.shape:
         raise ValueError(f"group must be {values.shape}, one for each pull, got {of.shape}")
     names = np.unique(of)
@@ -247,25 +247,11 @@ def margins(
     return torch.cat(found).double().numpy()
 
 
-@contextmanager
-def evaluating(model: Model) -> Iterator[None]:
-    """Put a module into evaluation mode, and each of its parts back to what it was."""
-    parts = list(model.modules()) if isinstance(model, nn.Module) else []
-    were = [part.training for part in parts]
-    for part in parts:
-        part.training = False
-    try:
-        yield
-    finally:
-        for part, was in zip(parts, were):
-            part.training = was
-
-
 def batches(data: Iterable[Any]) -> Iterator[Sequence[Any]]:
     """Yield the batches of a data set, each a pair or a triple.
 
     Raises:
-        ValueError: there is another thing in it.
+        ValueError: there is another thing in it, or nothing.
     """
     if isinstance(data, (Tensor, np.ndarray, Mapping, str)) or not isinstance(data, Iterable):
         raise ValueError(
@@ -276,6 +262,7 @@ def batches(data: Iterable[Any]) -> Iterator[Sequence[Any]]:
         raise ValueError(
             "data must be an iterable of batches (X, y), got one batch: write [(X, y)]"
         )
+    batch = None
     for batch in data:
         if not isinstance(batch, (tuple, list)) or len(batch) not in (2, 3):
             keys = f" with the keys {list(batch)}" if isinstance(batch, Mapping) else ""
@@ -284,6 +271,8 @@ def batches(data: Iterable[Any]) -> Iterator[Sequence[Any]]:
                 "write a generator: ((b['x'], b['y']) for b in loader)"
             )
         yield batch
+    if batch is None:
+        raise ValueError("data must hold one batch or more, got none; is a generator used up?")
 
 
 def _placed(batch: Sequence[Any], like: Tensor | None) -> tuple[Tensor, Tensor]:
@@ -328,6 +317,20 @@ def _checked(logits: Any, y: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError("the model returns probabilities, of sum 1: return logits, or their log")
     check_classes(y, logits.shape[1])
     return logits, y.long()
+
+
+def _slack(logits: Tensor, y: Tensor) -> Tensor:
+    """Return the log odds that the answer is wrong, (..., n): the pull is their sigmoid."""
+    if y.dtype != torch.int64:
+        return -y * logits
+    own = y.expand(logits.shape[:-1])[..., None]
+    others = logits.scatter(-1, own, -torch.inf).logsumexp(-1)
+    return others - logits.gather(-1, own)[..., 0]
+
+
+def _array(values: Any) -> np.ndarray:
+    """Return what may be a tensor, on whatever device, as an array."""
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
 
 
 def _pulls(pull: Tensor | np.ndarray) -> np.ndarray:

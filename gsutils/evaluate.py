@@ -7,8 +7,10 @@ Functions of logits and labels take a leading run axis and return one value per 
 [1.0, 0.5]
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import contourpy
 import numpy as np
@@ -20,6 +22,7 @@ from gsutils import guards
 from gsutils.losses import check_labels
 
 GOALS = ("average", "worst-group")  # what a threshold or an epoch is chosen for
+HIGHEST = 1e300  # of a logit on a grid: nothing can be interpolated between infinities
 
 
 def accuracy(logits: Tensor, y: Tensor) -> Tensor:
@@ -84,9 +87,15 @@ def group_accuracies(logits: np.ndarray, split: Split, threshold: float = 0.0) -
 
     Args:
         logits: (n,).
-        split: with labels and groups.
+        split: with labels and groups, 0..3.
         threshold: logits above it are decided +1; one equal to it counts half.
+
+    Raises:
+        ValueError: a group that is none of the four, or one without examples: it has no accuracy,
+            and so there is no worst group.
     """
+    if (found := np.unique(split.group).tolist()) != [0, 1, 2, 3]:
+        raise ValueError(f"split must have examples of each of the groups 0..3, got {found}")
     parts = [torch.from_numpy(part) for part in (logits - threshold, split.y, split.group)]
     return np.array([float(value) for value in group_accuracy(*parts).values()])
 
@@ -100,7 +109,7 @@ def best_threshold(logits: np.ndarray, split: Split, goal: str) -> float:
         goal: "average" for the accuracy, "worst-group" for the smallest of the groups'.
 
     Raises:
-        ValueError: an unknown goal.
+        ValueError: an unknown goal, or logits that are not (n,), not finite or all the same.
     """
     guards.chosen("goal", goal, GOALS)
     ordered = np.unique(logits)
@@ -113,9 +122,9 @@ def best_threshold(logits: np.ndarray, split: Split, goal: str) -> float:
     right = []  # for each group, how many are right at each threshold
     for g in np.unique(split.group):
         of_group = split.group == g
-        below = np.searchsorted(np.sort(logits[of_group]), middle)
-        label = split.y[of_group][0]
-        right.append(below if label < 0 else of_group.sum() - below)
+        minus, plus = (np.sort(logits[of_group & side]) for side in (split.y < 0, split.y >= 0))
+        above = len(plus) - np.searchsorted(plus, middle)
+        right.append(np.searchsorted(minus, middle) + above)
     sizes = np.unique(split.group, return_counts=True)[1]
     shares = np.array(right) / sizes[:, None]
     score = shares.min(0) if goal == "worst-group" else sizes @ shares
@@ -130,22 +139,37 @@ def log_odds(p: float) -> float:
 
 
 def predict(model: nn.Module, X: np.ndarray, chunk_size: int = 4096) -> np.ndarray:
-    """Return the logits (runs, n), float64, of a model in evaluation mode, chunk by chunk.
+    """Return the logits of a model in evaluation mode, chunk by chunk, float64.
 
     Args:
-        model: maps (k, d) or (runs, k, d) to (runs, k).
+        model: maps (k, d) or (runs, k, d) to (runs, k), or with K classes to (runs, k, K).
         X: inputs, (n, d) or (runs, n, d).
         chunk_size: examples at a time.
+
+    Returns:
+        (runs, n) or (runs, n, K).
     """
     guards.count("chunk_size", chunk_size)
     parameter = next(model.parameters())
     chunks = torch.as_tensor(X, dtype=parameter.dtype).split(chunk_size, dim=-2)
-    training = model.training
-    model.eval()
-    with torch.no_grad():
-        logits = torch.cat([model(chunk.to(parameter.device)) for chunk in chunks], -1)
-    model.train(training)
-    return logits.double().cpu().numpy()
+    with evaluating(model), torch.no_grad():
+        logits = [model(chunk.to(parameter.device)) for chunk in chunks]
+    examples = -1 if logits[0].ndim < 3 else -2
+    return torch.cat(logits, examples).double().cpu().numpy()
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put a module into evaluation mode, and each of its parts back to what it was."""
+    parts = list(model.modules()) if isinstance(model, nn.Module) else []
+    were = [part.training for part in parts]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part, was in zip(parts, were):
+            part.training = was
 
 
 def mean_std(values: Iterable[float] | np.ndarray) -> tuple[float, float]:
@@ -169,7 +193,8 @@ def boundary_distance(
     smallest value over the training points is the **input margin**.
 
     Args:
-        logits: maps points (k, 2) to logits (k,).
+        logits: maps points (k, 2) to logits (k,). They may be infinite; the boundary beside such
+            points is known to a grid step.
         X: points, (n, 2).
         y: labels -1/+1, (n,).
         pad: how far the grid reaches beyond the points, in units of X. A boundary outside the
@@ -192,10 +217,11 @@ def boundary_distance(
         raise ValueError("X must be finite, it holds nan or inf")
     x1, x2 = grid_axes(X, pad, resolution)
     grid = np.stack(np.meshgrid(x1, x2), -1).reshape(-1, 2)
-    height = np.asarray(logits(grid)).reshape(resolution, resolution)
+    height = np.asarray(logits(grid), float).reshape(resolution, resolution)
     if np.isnan(height).any():
         raise ValueError("the logits are nan on the grid around the points: there is no boundary")
     distance = np.full(len(X), np.inf)
+    height = height.clip(-HIGHEST, HIGHEST)
     for line in contourpy.contour_generator(x1, x2, height).lines(0.0):
         distance = np.minimum(distance, _distance_to_polyline(X, np.asarray(line)))
     return np.where(y * np.asarray(logits(X)) > 0, distance, -distance)

@@ -123,6 +123,22 @@ def test_no_threshold_beats_the_best_one(goal):
     assert score(best) >= max(score(t) for t in np.linspace(-4, 4, 501)) - 1e-12
 
 
+@pytest.mark.parametrize("goal", evaluate.GOALS)
+def test_a_group_may_hold_both_labels(goal):
+    y, group = np.array([-1.0, 1, -1, 1]), np.zeros(4, int)
+    logits = np.array([-3.0, 1, -2, 2])
+    assert evaluate.best_threshold(logits, evaluate.Split(y, group), goal) == -0.5
+
+
+def test_without_one_of_the_four_groups_there_are_no_group_accuracies():
+    logits, y = np.array([-1.0, 1, 1, -1]), np.array([-1.0, -1, 1, 1])
+    found = evaluate.group_accuracies(logits, evaluate.Split(y, np.array([0, 1, 2, 3])))
+    assert found.tolist() == [1, 0, 1, 0]
+    for group in ([0, 0, 2, 3], [1, 2, 3, 4]):
+        with pytest.raises(ValueError, match=r"each of the groups 0\.\.3, got \[\d, 2, 3"):
+            evaluate.group_accuracies(logits, evaluate.Split(y, np.array(group)))
+
+
 def test_an_unknown_goal_is_refused():
     logits, split = many(stream(0, "test"))
     with pytest.raises(ValueError, match="goal must be in"):

@@ -86,6 +86,17 @@ def test_offline_is_said(script: str, capsys: pytest.CaptureFixture[str]) -> Non
     assert "GSUTILS_OFFLINE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("script", ["fetch_mnist", "fetch_cifar", "embed_mnist"])
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])
+def test_a_timeout_that_is_none_is_refused(
+    script: str, seconds: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        run(script, "--timeout", seconds)
+    said = f"argument --timeout: must be a finite number of seconds > 0, got '{seconds}'\n"
+    assert capsys.readouterr().err.endswith(said)
+
+
 @pytest.mark.parametrize(
     ("script", "getter"),
     [
@@ -301,6 +312,12 @@ def test_an_excerpt_needs_unverified_and_is_named_so(
     assert not (root / "celeba").exists()
     assert run("prepare_celeba", "--from", excerpt, "--unverified") == 0
     assert fetch.source_name("celeba") == "CelebA (unverified)"
+    capsys.readouterr()
+    assert run("prepare_celeba", "--from", excerpt) == 1  # again, and not what is asked for
+    message = capsys.readouterr().err
+    assert f"{root / 'celeba'} holds CelebA (unverified)" in message
+    assert "Move it away" in message
+    assert run("prepare_celeba", "--from", excerpt, "--unverified") == 0
 
 
 def test_an_altered_index_loses_the_name_and_a_broken_one_is_reported(
@@ -312,6 +329,9 @@ def test_an_altered_index_loses_the_name_and_a_broken_one_is_reported(
     arrays["blond"] = -arrays["blond"]
     np.savez(folder / "index.npz", **arrays)
     assert fetch.source_name("celeba") == "CelebA (unverified)"
+    assert fetch.prepare_celeba(official, verified=False) == folder
+    with pytest.raises(fetch.CorruptData, match=r"holds CelebA \(unverified\)"):
+        fetch.prepare_celeba(official)
     content = (folder / "index.npz").read_bytes()
     for bad in (b"", content[: len(content) // 2], b"<html>"):
         (folder / "index.npz").write_bytes(bad)

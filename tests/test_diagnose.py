@@ -81,6 +81,51 @@ def test_a_report_is_the_same_for_any_batches_and_leaves_the_mode_as_it_was():
     assert whole.worst == min(g.accuracy for g in whole.groups.values())
 
 
+def test_of_pulls_too_small_for_a_number_the_shares_are_reported():
+    z = np.array([800.0, 800, 801, 900])
+    expected = np.exp(800 - z)
+    y, group = torch.ones(4), ["a", "b", "a", "b"]
+    pairs = torch.stack([torch.zeros(4), torch.from_numpy(z)], -1)
+    for data in ((torch.from_numpy(z)[:, None], y, group), (pairs, y.long(), group)):
+        found = diagnose.report(lambda X: X if X.shape[1] > 1 else X[:, 0], [data])
+        assert not found.pull.any()
+        assert found.effective == pytest.approx(expected.sum() ** 2 / (expected**2).sum())
+        dose = {name: of.dose for name, of in found.groups.items()}
+        assert dose == pytest.approx(diagnose.doses(expected, group))
+
+
+def test_the_shares_of_very_sure_networks_go_on_from_those_of_others():
+    for shift in (0.0, 690.0, 707.0, 709.0, 740.0, 745.0, 2000.0):
+        X = shift + torch.tensor([[0.0], [0.5], [3.0]], dtype=torch.float64)
+        exact = np.exp([0.0, -0.5, -3.0])
+        found = diagnose.report(lambda X: X[:, 0], [(X, torch.ones(3))])
+        if shift:
+            assert found.effective == pytest.approx(exact.sum() ** 2 / (exact**2).sum(), rel=1e-9)
+        else:
+            assert found.effective == diagnose.effective_number(found.pull)
+
+
+class Elsewhere(torch.Tensor):
+    """A tensor that NumPy cannot read, as those on a GPU."""
+
+    def __array__(self, dtype=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy")
+
+    def cpu(self):
+        return self.as_subclass(torch.Tensor)
+
+
+def test_groups_may_lie_on_another_device():
+    group = torch.tensor([0, 1, 0, 1]).as_subclass(Elsewhere)
+    data = (PAIR[0][0], PAIR[0][1], group)
+    for found in (
+        diagnose.report(lambda X: X, [data]),
+        diagnose.report(lambda X: X, PAIR, group=lambda X, y: group),
+    ):
+        assert {name: of.examples for name, of in found.groups.items()} == {0: 2, 1: 2}
+    assert diagnose.doses(np.ones(4), group) == {0: 0.5, 1: 0.5}
+
+
 def test_a_group_can_be_read_off_the_inputs_and_arrays_are_taken():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(50, 3)), rng.integers(0, 3, 50)
@@ -145,5 +190,7 @@ def test_pulls_that_cannot_be_are_refused(pull):
 def test_margins_want_a_list_of_radii_and_doses_a_group_for_each_pull():
     with pytest.raises(ValueError, match=r"write \[0.5\]"):
         diagnose.margins(Net(), PAIR, eps=0.5)
+    with pytest.raises(ValueError, match="one batch or more, got none"):
+        diagnose.margins(Net(), [], eps=[0.5])
     with pytest.raises(ValueError, match="one for each pull"):
         diagnose.doses(np.ones(3), [1, 2])

@@ -123,6 +123,12 @@ def test_impossible_dominoes_are_refused(changes, message):
         prepare(replace(TINY, **changes))
 
 
+@pytest.mark.parametrize("agreements", [(0.9, 0.5), (0.9, 0.5, 0.5, 0.5)])
+def test_every_split_has_an_agreement(agreements):
+    with pytest.raises(ValueError, match="agreements must be 3, one for each split, got"):
+        data.deal(prepare().halves, (20, 20, 20), agreements, 0)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -66,6 +66,23 @@ def test_without_a_boundary_near_the_distance_is_infinite():
     assert got.tolist() == [np.inf, np.inf, -np.inf]
 
 
+@pytest.mark.parametrize(("low", "high"), [(1, np.inf), (np.inf, 1), (np.inf, np.inf)])
+def test_a_boundary_beside_infinite_logits_is_known_to_a_grid_step(low, high):
+    X, y, resolution = points(), np.ones(60), 200
+    got = boundary_distance(
+        lambda p: np.where(p[:, 0] > 0.1, high, -low), X, y, resolution=resolution
+    )
+    np.testing.assert_allclose(got, X[:, 0] - 0.1, atol=3 / resolution)
+
+
+def test_infinite_logits_far_from_the_boundary_do_not_matter():
+    def logits(p):
+        return np.where(p[:, 0] > 0.5, np.inf, p[:, 0] - 0.1)
+
+    X, y = points(), np.ones(60)
+    np.testing.assert_allclose(boundary_distance(logits, X, y), X[:, 0] - 0.1, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("X", "y"),
     [
@@ -140,11 +157,28 @@ def test_prediction_in_chunks_is_prediction(shape):
     np.testing.assert_allclose(whole, net.eval()(torch.from_numpy(X).float()).detach(), atol=1e-6)
 
 
-def test_prediction_leaves_the_mode_of_the_model():
-    net = MLP((2, 4, 1))
+def test_prediction_of_classes_in_chunks_is_prediction():
+    X = np.random.default_rng(0).normal(size=(9, 2))
+    net = MLP((2, 4, 3), seeds=range(2))
+    whole = predict(net, X)
+    assert whole.shape == (2, 9, 3)
+    np.testing.assert_allclose(predict(net, X, chunk_size=4), whole, atol=1e-6)
+
+
+def test_prediction_leaves_the_mode_of_the_model_and_of_each_of_its_parts():
+    net = MLP((2, 4, 1), batch_norm=True)
     for training in (True, False):
-        predict(net.train(training), np.zeros((3, 2)))
-        assert net.training is training
+        net.train(training).norms.train(not training)
+        modes = [part.training for part in net.modules()]
+        predict(net, np.zeros((3, 2)))
+        assert [part.training for part in net.modules()] == modes
+
+
+def test_prediction_that_fails_leaves_the_mode_as_well():
+    net = MLP((2, 4, 1)).train()
+    with pytest.raises(ValueError, match="X must be"):
+        predict(net, np.zeros((3, 5)))
+    assert net.training
 
 
 def test_mean_and_sample_standard_deviation():

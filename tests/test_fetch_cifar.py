@@ -12,6 +12,7 @@ from data_server import HTML, Server, digest, full
 
 from gsutils import files
 from gsutils.data import fetch, registry
+from gsutils.runs.jobs import SEPARATOR
 
 root, server = data_server.root, data_server.server
 full_for_downloads = data_server.full_for_downloads
@@ -113,6 +114,27 @@ def test_a_source_txt_that_is_no_name_is_reported(root: Path, cifar: str, text: 
     (folder / "SOURCE.txt").write_text(text)
     with pytest.raises(fetch.CorruptData, match=r"SOURCE\.txt.*one line"):
         fetch.source_name(cifar)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "CIFAR-10, JPEG re-encoding",
+        "JPEG re-encoding of CIFAR-10",
+        "grey copy of MNIST",
+        "MNIST above CIFAR-100",
+        "CIFAR-10; MNIST, thinned",
+    ],
+)
+def test_a_source_txt_that_would_count_as_published_data_is_refused(
+    root: Path, cifar: str, line: str
+) -> None:
+    assert registry.is_published(line.split(SEPARATOR))
+    folder = put_cifar(root / registry.CIFAR[cifar].folder, cifar)
+    (folder / "SOURCE.txt").write_text(f" {line}\n")
+    with pytest.raises(fetch.CorruptData, match=rf"SOURCE\.txt says {line}, which counts as"):
+        fetch.source_name(cifar)
+    assert fetch.cached() == {}
 
 
 def test_cifar_of_the_wrong_structure_is_reported_and_left_alone(cifar: str, root: Path) -> None:

@@ -41,12 +41,18 @@ TODO = (
     "and run `python data_scripts/prepare_celeba.py --from FOLDER`."
 )
 JPEG = b"\xff\xd8\xff"
+VERIFIED = "CelebA"  # the name of what was made from the official files
 
 
 def prepare(source: Path, folder: Path, verified: bool) -> Path:
     """Lay out `folder` from the three files in `source`; see `fetch.prepare_celeba`."""
     if (folder / INDEX).is_file():
         check(folder)
+        if verified and (name := title(folder)) != VERIFIED:
+            raise CorruptData(
+                f"{folder} holds {name}, and verified files were asked for. Move it away and run "
+                "data_scripts/prepare_celeba.py again, or use --unverified to keep it."
+            )
         return folder
     paths = {key: source / file.name for key, file in registry.CELEBA.items()}
     missing = [path.name for path in paths.values() if not path.is_file()]
@@ -107,7 +113,7 @@ def check(folder: Path) -> None:
 def title(folder: Path) -> str:
     """What to call it: "CelebA" while the index is the one made from the official files."""
     proved = read_note(folder).get("archive") == {INDEX: remembered(folder / INDEX, sha256)}
-    return "CelebA" if proved else "CelebA (unverified)"
+    return VERIFIED if proved else f"{VERIFIED} (unverified)"
 
 
 def read_annotations(attributes: Path, partition: Path) -> dict[str, Any]:

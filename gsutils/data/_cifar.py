@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gsutils.data.registry import PUBLISHED, Cifar
+from gsutils.data.registry import Cifar, is_published
 from gsutils.files import (
     DAMAGED_GZIP,
     NOTE,
@@ -111,14 +111,15 @@ def title(folder: Path, spec: Cifar) -> str:
                     f"characters, the name that titles carry, such as "
                     f'"{spec.title} (JPEG re-encoding)". Correct or delete it.'
                 )
-            if lines[0].strip() in PUBLISHED:
+            name = lines[0].strip()
+            if is_published([name]):
                 raise CorruptData(
-                    f"{folder / SOURCE} says {lines[0].strip()}, which is the name of published "
-                    "data: files have it where they were unpacked from the official archive. "
-                    f"Name what was done to them, such as {spec.title} (JPEG re-encoding), or "
+                    f"{folder / SOURCE} says {name}, which counts as a name of published data: "
+                    "files have it where they were unpacked from the official archive. Put what "
+                    f"was done to them in brackets, such as {spec.title} (JPEG re-encoding), or "
                     "delete it."
                 )
-            return lines[0].strip()
+            return name
     if read_note(folder).get("archive") == hashes:
         return spec.title
     return f"{spec.title} (unverified)"

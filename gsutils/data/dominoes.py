@@ -108,8 +108,13 @@ def deal(
         seed: of the draws, ``stream(seed, "dominoes")``.
 
     Raises:
-        ValueError: a number out of range, or more dominoes than there are hard images.
+        ValueError: a number out of range, another number of agreements than of sizes, or more
+            dominoes than there are hard images.
     """
+    if len(agreements) != len(sizes):
+        raise ValueError(
+            f"agreements must be {len(sizes)}, one for each split, got {tuple(agreements)}"
+        )
     if min(sizes) < 2 or any(size % 2 for size in sizes):
         raise ValueError(f"sizes must be positive and even, got {tuple(sizes)}")
     if not all(0 <= agreement <= 1 for agreement in agreements):

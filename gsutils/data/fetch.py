@@ -183,7 +183,8 @@ def prepare_celeba(source: Path, *, root: Path | None = None, verified: bool = T
         men) and `split` (0 train, 1 validation, 2 test), each of shape (n,).
 
     Raises:
-        CorruptData: a file is not what it should be.
+        CorruptData: a file is not what it should be, or what was prepared before is not verified
+            where that is asked for.
         DataUnavailable: a file is missing, or the cache cannot be written.
     """
     root = root or data_dir()

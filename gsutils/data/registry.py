@@ -8,6 +8,7 @@ To add a mirror, append its folder's address; the content is verified whatever t
 30730000
 """
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -138,11 +139,13 @@ PUBLISHED = frozenset(
 def is_published(names: Iterable[str]) -> bool:
     """Whether data are those that papers used, or made of them.
 
+    A name may itself be several, joined as records join them.
+
     >>> is_published(["MNIST, 3 against 8"]), is_published(["0 or 1 of MNIST above CIFAR-10"])
     (True, True)
     >>> is_published(["MNIST", "CIFAR-10 (JPEG re-encoding)"])
     False
     """
-    parts = (part for name in names for part in name.split(" above "))
+    parts = (part for name in names for part in re.split("; | above ", name))
     originals = (part.split(", ")[0] for part in parts)
     return all(name in PUBLISHED or name.rpartition(" of ")[2] in PUBLISHED for name in originals)

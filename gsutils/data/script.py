@@ -8,6 +8,7 @@ import argparse
 from collections.abc import Callable
 from pathlib import Path
 
+from gsutils import guards
 from gsutils.data import fetch
 from gsutils.text import say
 
@@ -42,11 +43,20 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
     """Add the option ``--timeout`` of scripts that ask a server."""
     parser.add_argument(
         "--timeout",
-        type=float,
+        type=_seconds,
         metavar="SECONDS",
         default=30.0,
         help="how long a server may take to answer (default: %(default)s)",
     )
+
+
+def _seconds(text: str) -> float:
+    try:
+        return guards.number("seconds", float(text), above=0.0)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"must be a finite number of seconds > 0, got {text!r}"
+        ) from None
 
 
 def run(script: str, name: str, root: Path, get: Callable[[], Path], recheck: bool = False) -> int:
