@@ -18,7 +18,7 @@ import torch
 from scipy.integrate import solve_ivp
 from torch import Tensor
 
-from gsutils import methods
+from gsutils import guards, methods
 from gsutils.data.features import Population
 
 KINDS = (methods.ERM, methods.SD, methods.Squared)
@@ -50,9 +50,9 @@ def pull(logits: Tensor, y: Tensor, method: methods.ERM) -> Tensor:
     squared loss it is negative where the margin exceeds the target. Arguments as in
     :func:`example_losses`.
     """
-    with torch.enable_grad():
-        at = logits.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(example_losses(at, y, method).sum(), at)
+    with torch.inference_mode(False), torch.enable_grad():  # whatever the caller has switched off
+        at = logits.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(example_losses(at, y.clone(), method).sum(), at)
     return -y * slope
 
 
@@ -96,9 +96,11 @@ def flow(
         start: the weights w at time 0; default 0.
 
     Raises:
-        ValueError: a reliability outside (0, 1), or times that do not ascend from 0.
+        ValueError: a strength <= 0, a reliability outside (0, 1), or times that do not ascend from
+            0.
     """
-    population, s2 = Population.of_features(reliability), np.square(strengths)
+    population = Population.of_features(reliability)
+    s2 = np.square([guards.number("strengths", s, above=0.0) for s in strengths])
     chosen = method or methods.ERM()
 
     def velocity(t: float, w: np.ndarray) -> np.ndarray:

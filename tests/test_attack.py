@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from gsutils import attack
+from gsutils.attack import _geometry
 from gsutils.nets import ConvNet
 from gsutils.seeding import stream
 
@@ -282,3 +283,49 @@ def test_bytes_and_normalised_images_are_refused_with_what_to_give():
         attack.margins(model, (X - 0.5) / 0.25, y, [0.1])
     shifted = attack.margins(lambda Z: model(Z / 4 + 0.5), 4 * X - 2, y, [0.8], box=(-2.0, 2.0))
     torch.testing.assert_close(shifted, 4 * attack.margins(model, X, y, [0.2]))
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.float32, torch.float64])
+def test_normalised_images_lie_in_their_own_box_and_stay_there(kind):
+    pixels = torch.rand(20, 3, 4, 4, generator=torch.Generator().manual_seed(0))
+    pixels[0], pixels[1] = 0.0, 1.0
+    for mean, std in ((0.4914, 0.247), (0.4465, 0.2616), (0.2860, 0.3530), (0.9, 0.01)):
+        X, box = (pixels.to(kind) - mean) / std, ((0 - mean) / std, (1 - mean) / std)
+        y = torch.ones(20, dtype=kind)
+        moved = attack.pgd(lambda X: X.flatten(1).mean(1), X, y, 0.1, "linf", box=box)
+        assert bool((moved >= min(float(X.min()), box[0])).all())
+        assert bool((moved <= max(float(X.max()), box[1])).all())
+        assert torch.equal(attack.pgd(lambda X: X.flatten(1).mean(1), X, y, 0.0, box=box), X)
+        width = box[1] - box[0]
+        for beyond in (X - 0.05 * width, X + 0.05 * width):
+            with pytest.raises(ValueError, match="X must lie in the box"):
+                attack.pgd(lambda X: X.flatten(1).mean(1), beyond, y, 0.1, box=box)
+
+
+def test_all_chunks_of_images_are_attacked_in_one_box():
+    X, box = torch.tensor([[0.5, 1 + 2e-7], [0.5, 0.9]]), (0.0, 1.0)
+    model, y = lambda X: 1.5 - X.sum(1), torch.ones(2)
+    X[0, 0] = 0.2
+    together, apart = (
+        attack.nearest(model, X, y, [0.5], box=box, chunk_size=size)[0] for size in (2, 1)
+    )
+    assert torch.equal(together, apart)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_a_direction_has_length_one_however_small_or_large_the_gradient(kind):
+    limits = torch.finfo(kind)
+    for size in (limits.smallest_normal * 1e-3, limits.tiny, limits.tiny**0.5, 1.0, limits.max / 2):
+        g = torch.tensor([[size, -size], [size, 0.0], [0.0, 0.0]], dtype=kind)
+        lengths = _geometry.unit(g).norm(dim=1)
+        torch.testing.assert_close(lengths, torch.tensor([1.0, 1.0, 0.0], dtype=kind))
+        expected = torch.tensor([2**0.5 * size, size, 0.0], dtype=kind)
+        torch.testing.assert_close(_geometry.norm_of(g, "l2"), expected, rtol=1e-3, atol=0)
+
+
+def test_many_gradients_of_half_precision_are_finite_and_one_that_is_not_is_refused():
+    X, y = torch.full((100, 3000), 0.5, dtype=torch.float16), torch.ones(100, dtype=torch.float16)
+    moved = attack.pgd(lambda X: X.sum(1), X, y, 0.1, "linf", steps=2)
+    assert bool((moved < X).all())
+    with pytest.raises(ValueError, match="gradient of the model by its inputs is not finite"):
+        attack.pgd(lambda X: (X - 0.5).sqrt().sum(1), X, y, 0.1, steps=2)

@@ -211,6 +211,22 @@ def test_starvation_is_mutual_for_every_loss_and_for_features_that_are_not_ortho
             np.testing.assert_allclose(E[:, j], (z_up - z_down) / z / 2e-4, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("lam", [1e-12, 1e-8, 1e-4, 1.0])
+def test_under_squared_loss_the_optimum_is_ridge_regression_for_every_lambda(lam):
+    found = beyond.optimum([[1.0]], [1e4], lam, "squared")
+    assert found == pytest.approx(1e4 / (1e4 + lam), rel=1e-15)
+    rng = stream(3, "ridge")
+    for n, r in ((1, 4), (3, 3), (6, 2)):
+        U, s2 = rng.normal(size=(n, r)), 10 ** rng.uniform(-1, 4, r)
+        system = (U * s2) @ U.T + lam * np.eye(n)
+        expected = (
+            s2 * (U.T @ np.linalg.solve(system, np.ones(n)))
+            if r >= n
+            else (np.linalg.solve(U.T @ U + lam * np.diag(1 / s2), U.T.sum(1)))
+        )
+        np.testing.assert_allclose(beyond.optimum(U, s2, lam, "squared"), expected, rtol=1e-5)
+
+
 def test_with_orthonormal_features_it_is_the_matrix_of_chapter_4():
     for U, s2 in problems():
         G = perturbation.starvation_matrix(U, s2, 0.3)
@@ -237,6 +253,16 @@ def test_sd_gives_every_example_the_same_lead(classes, lam):
     f = beyond.simplex_logits(y, classes, lam)
     gradient = softmax(f, 1) - np.eye(classes) + lam * f
     np.testing.assert_allclose(gradient, 0, atol=1e-13)
+
+
+@pytest.mark.parametrize("lam", [1e-310, 1e-60, 1e-30, 1e15, 4.9e17, 1e308])
+@pytest.mark.parametrize("classes", [2, 10])
+def test_the_lead_is_found_for_every_lambda_of_a_float(lam, classes):
+    m = beyond.lead(lam, classes)
+    if lam < 1:
+        assert m == pytest.approx(np.log(classes) - np.log(lam) - np.log(m), rel=1e-14)
+    else:
+        assert lam * m == pytest.approx(1, rel=1e-14)
 
 
 def test_two_classes_are_the_two_class_theory_with_half_the_lambda():
@@ -412,6 +438,13 @@ def test_the_diagonal_network_ends_where_the_closed_form_says(eps):
     np.testing.assert_allclose(s * beta, beyond.shared_margin(s, eps, u), rtol=1e-8)
 
 
+@pytest.mark.parametrize("eps", [1e-3, 0.1, 0.3, 1.0, 7.0])
+def test_a_single_feature_responds_with_the_whole_margin(eps):
+    for u in (0.1, 1.0, 4.0, 6.0):
+        for s in (0.1, 0.7, 1.0, 3.0):
+            assert beyond.shared_margin([s], eps, u) == pytest.approx(u, rel=1e-13)
+
+
 def test_the_network_is_lazy_for_a_large_start_and_takes_one_feature_for_a_small_one():
     s, u = np.array([2.0, 1.0]), 3.0
     lazy = beyond.shared_margin(s, 1e4, u)
@@ -470,6 +503,9 @@ def test_weight_decay_leaves_one_feature_and_below_a_threshold_none():
         (lambda: losses.lam_for_lead(0, 3), "lead"),
         (lambda: beyond.simplex_logits(np.array([0, 3]), 3, 1), "labels"),
         (lambda: beyond.class_dual(np.ones((2, 2)), np.array([0, 1]), np.eye(2), 1), "add up"),
+        (lambda: beyond.class_dual(np.ones((2, 2)) / 2, [0], np.eye(2), 1), "each of 1 labels"),
+        (lambda: beyond.class_dual(np.ones((1, 2)) / 2, [0], np.eye(2), 1), "for 1 labels"),
+        (lambda: beyond.class_optimum(np.eye(3), [0], 2, 0.1), r"for 1 labels.*got \(3, 3\)"),
         (lambda: beyond.Mixture(1.5, 1, 1, 1, 1), "agreement"),
         (lambda: beyond.Mixture(0.5, 0, 1, 1, 1), "strength"),
         (lambda: beyond.grown(np.ones(2), 0), "eps"),

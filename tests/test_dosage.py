@@ -117,6 +117,14 @@ def test_the_exact_flow_under_squared_loss_is_its_closed_form():
     np.testing.assert_allclose(w[:, 0], 0.8 * (1 - np.exp(-4 * times)), rtol=1e-8, atol=1e-12)
 
 
+def test_pulls_need_no_state_of_autograd():
+    usual = pulls.pull(torch.arange(3.0), torch.ones(3), ERM)
+    for off in (torch.no_grad, torch.inference_mode):
+        with off():
+            found = pulls.pull(torch.arange(3.0), torch.ones(3), ERM)
+        assert torch.equal(found.clone(), usual)
+
+
 # --- data -----------------------------------------------------------------------------------
 
 
@@ -156,6 +164,8 @@ def test_a_fifth_of_the_labels_is_wrong_and_private_inputs_are_nearly_orthogonal
             lambda: pulls.pull(torch.zeros(2), torch.ones(2), methods.SD(lam=1.0, switch=3)),
             "method must be .*got SD",
         ),
+        (lambda: pulls.flow([0.0], [0.9], [0.0, 2.0]), "strengths must be a finite number > 0"),
+        (lambda: pulls.flow([-1], [0.9], [0.0, 2.0]), "strengths must be .*got -1"),
         (lambda: pulls.flow([1], [0.9], [1.0, 2.0]), "times must start at 0, got 1.0"),
     ],
 )

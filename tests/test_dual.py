@@ -474,6 +474,13 @@ def test_more_output_times_do_not_change_the_flow():
     np.testing.assert_allclose(many[-2:], few, rtol=1e-5, atol=1e-9)
 
 
+def test_each_time_asked_for_allows_a_step_of_its_own(monkeypatch):
+    monkeypatch.setattr("gsutils.dual._flow.MAX_STEPS", 100)
+    times = np.linspace(0, 1, 300)
+    path = dual.flow([0.5], np.eye(1), [1.0], 1.0, times)
+    np.testing.assert_allclose(path[-1], dual.flow([0.5], np.eye(1), [1.0], 1.0, [1.0])[-1], 1e-6)
+
+
 # --- broadcasting ---------------------------------------------------------------------------
 
 

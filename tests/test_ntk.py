@@ -188,7 +188,7 @@ def test_a_model_with_several_outputs_is_refused_with_the_remedy(function, model
     [
         (X[:0], {}, r"X must be \(n, ...\) with n >= 1, got \(0, 2\)"),
         (X[0], {}, r"got \(2,\)"),
-        (X, {"chunk_size": 0}, "chunk_size must be >= 1, got 0"),
+        (X, {"chunk_size": 0}, "chunk_size must be an integer >= 1, got 0"),
     ],
 )
 def test_inputs_that_make_no_sense_are_refused(inputs, options, message):

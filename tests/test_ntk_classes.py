@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from scipy.special import log_softmax
+from scipy.optimize import brentq
+from scipy.special import expit, log_softmax, softmax
 from torch import nn
 
 from gsutils import ntk
@@ -102,6 +103,26 @@ def test_a_feature_without_strength_has_no_response():
     assert G[1, 1] != 0
 
 
+@pytest.mark.parametrize(("ratio", "lam"), [(1e8, 1e-3), (1e3, 1.0)])
+def test_a_strong_feature_of_one_example_responds_as_far_as_its_scalar_equation(ratio, lam):
+    z = class_responses(np.array([[0.6], [-0.8]]), np.array([ratio * lam]), np.array([0]), lam)
+    expected = brentq(lambda z: 1.4 * ratio * expit(-1.4 * z) - z, 0, 1.4 * ratio, xtol=1e-14)
+    assert z == pytest.approx(expected, rel=1e-9)
+
+
+def test_responses_are_found_over_twenty_decades():
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        n, classes = int(rng.integers(1, 8)), int(rng.integers(2, 5))
+        r = int(rng.integers(1, min(8, n * classes + 1)))
+        U, y = orthonormal(n * classes, r, int(rng.integers(1000))), rng.integers(0, classes, n)
+        s2, lam = 10 ** rng.uniform(-3, 8, r), 10 ** rng.uniform(-8, 3)
+        z = class_responses(U, s2, y, lam)
+        slope = (softmax((U @ z).reshape(n, classes), 1) - np.eye(classes)[y]).ravel()
+        size = lam / s2 * np.abs(z) + np.abs(U.T) @ np.ones(len(U))
+        assert (np.abs(U.T @ slope + lam / s2 * z) <= 1e-9 * size).all()
+
+
 def test_a_network_with_an_axis_of_runs_is_taken():
     X, net = inputs(), MLP((3, 6, 3), [0]).single(0)
     J = ntk.class_jacobian(net, X)
@@ -120,6 +141,9 @@ NET = network(3)
         (lambda: ntk.logit(network(1), 0, minus=1)(torch.zeros(2, 3)), r"K > 1, got \(2, 1\)"),
         (lambda: ntk.class_jacobian(network(1), inputs()), "of one logit take ntk.ntrf"),
         (lambda: ntk.class_jacobian(NET, np.zeros(3)), r"X must be \(n, ...\)"),
+        (lambda: ntk.class_jacobian(NET, np.full((2, 3), np.nan)), "X must be finite"),
+        (lambda: ntk.class_jacobian(NET, inputs(), -1), "chunk_size must be an integer >= 1"),
+        (lambda: ntk.class_jacobian(NET, inputs(), 0), "chunk_size must be an integer >= 1, got 0"),
         (lambda: ntk.class_jacobian(NET, inputs(), max_bytes=10), "takes 0.0 GiB, more than"),
         (lambda: ntk.ntrf(network(1), inputs(), max_bytes=10), "pass fewer examples"),
         (lambda: ntk.ntrf(NET, inputs()), r"one class with ntk.logit\(model, k, minus=j\)"),

@@ -57,13 +57,14 @@ def check(X: Tensor, y: Tensor, box: Box) -> Box:
         return None
     low, high = guards.interval("box", box)
     least, most = (float(end) for end in X.aminmax())
-    if least < low or most > high:
+    slack = 4 * torch.finfo(X.dtype).eps * max(-low, high)  # rounding of (X - mean) / std
+    if least < low - slack or most > high + slack:
         raise ValueError(
             f"X must lie in the box, [{low:g}, {high:g}], got {least:g} to {most:g}: an attack "
             "would move it there whatever eps is; give the range of the inputs as box=(low, high), "
             "or box=None for no limit"
         )
-    return low, high
+    return min(low, least), max(high, most)  # X lies in it: see inside
 
 
 def check_eps(eps: Sequence[float]) -> list[float]:
@@ -94,7 +95,10 @@ def check_answers(logits: Tensor, y: Tensor) -> None:
 
 def norm_of(delta: Tensor, norm: str) -> Tensor:
     """Return the "l2" or "linf" norm of each row, (n,)."""
-    return torch.linalg.vector_norm(delta.flatten(1), 2 if norm == "l2" else torch.inf, dim=1)
+    if norm == "linf":
+        return torch.linalg.vector_norm(delta.flatten(1), torch.inf, dim=1)
+    scaled, scale = _scaled(delta)
+    return scale * torch.linalg.vector_norm(scaled.flatten(1), dim=1)
 
 
 def column(values: Tensor, like: Tensor) -> Tensor:
@@ -104,7 +108,21 @@ def column(values: Tensor, like: Tensor) -> Tensor:
 
 def unit(g: Tensor) -> Tensor:
     """Return each row over its Euclidean norm, a zero row as it is."""
-    return g / column(norm_of(g, "l2").clamp_min(torch.finfo(g.dtype).tiny), g)
+    g, _ = _scaled(g)
+    length = torch.linalg.vector_norm(g.flatten(1), dim=1)
+    return g / column(length.clamp_min(torch.finfo(g.dtype).tiny), g)
+
+
+def _scaled(delta: Tensor) -> tuple[Tensor, Tensor]:
+    """Return rows whose squares are in the range of a float, and what each is divided by, (n,).
+
+    That is its largest size where they would not be, else 1, which leaves every digit.
+    """
+    largest, kind = norm_of(delta, "linf"), torch.finfo(delta.dtype)
+    small = (largest > 0) & (largest < (kind.tiny / kind.eps) ** 0.5)
+    large = (largest > (kind.max / max(1, delta.flatten(1).shape[1])) ** 0.5) & largest.isfinite()
+    scale = torch.where(small | large, largest, 1.0).to(largest)
+    return delta / column(scale, delta), scale
 
 
 def inside(point: Tensor, X: Tensor, eps: float, norm: str, box: Box) -> Tensor:

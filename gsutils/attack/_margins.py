@@ -67,11 +67,11 @@ def nearest(
     Raises:
         ValueError: an argument out of range.
     """
-    check(X, y, options.get("box", (0.0, 1.0)))
+    box = check(X, y, options.get("box", (0.0, 1.0)))
     guards.chosen("norm", norm, NORMS)
     guards.count("halvings", halvings)
     guards.count("chunk_size", chunk_size)
-    eps, X = check_eps(eps), X.detach()
+    eps, X, options = check_eps(eps), X.detach(), options | {"box": box}
     found = [
         _nearest(model, *part, eps, norm, halvings, options)
         for part in zip(X.split(chunk_size), y.split(chunk_size))

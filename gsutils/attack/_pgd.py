@@ -56,7 +56,7 @@ def pgd(
         objective: what goes downhill: "margin", the logit margin; or "loss", minus the logistic
             loss or cross-entropy, as in most of the literature: its gradient vanishes in floating
             point where the model is very sure of the right answer.
-        box: the range of an input, in which X lies; None for no limit.
+        box: the range of an input, in which X lies up to rounding; None for no limit.
 
     Returns:
         Like X, without gradient.
@@ -108,7 +108,7 @@ def _descended(
     with torch.no_grad():
         logits = model(X)
     check_answers(logits, y)
-    lowest, slopes = lead(logits, y), logits.new_zeros(())
+    lowest, finite = lead(logits, y), torch.ones((), dtype=torch.bool, device=X.device)
     best = X.clone()
 
     def keep(point: Tensor, margin: Tensor) -> None:
@@ -124,13 +124,13 @@ def _descended(
             margin = lead(logits, y)
             uphill = margin if objective == "margin" else -_loss(logits, y)
             (gradient,) = torch.autograd.grad(uphill.sum(), point)
-            slopes = slopes + gradient.sum()
+            finite = finite & gradient.isfinite().all()
             keep(point.detach(), margin.detach())
             step = gradient.sign() if norm == "linf" else unit(gradient)
             point = inside(point.detach() - size * step, X, eps, norm, box)
         with torch.no_grad():
             keep(point, lead(model(point), y))
-    if not bool(slopes.isfinite()):
+    if not bool(finite):
         raise ValueError(
             "the gradient of the model by its inputs is not finite: an attack that follows it goes "
             "nowhere, and the model would look robust; find the operation (torch.autograd."

@@ -5,9 +5,9 @@ The loss of one example with logits f is :math:`\log\sum_k e^{f_k} - f_y = \max_
 """
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import entr, softmax
 
+from gsutils.beyond._root import root
 from gsutils.dual.problem import check_lam
 
 Array = np.ndarray
@@ -34,7 +34,7 @@ def lead(lam: float, classes: int) -> float:
     def excess(m: float) -> float:
         return classes * np.exp(-m) / (1 + (classes - 1) * np.exp(-m)) - lam * m
 
-    return float(brentq(excess, 0, 1 / lam, xtol=1e-300, rtol=4 * np.finfo(float).eps))
+    return root(excess, 0, min(1 / lam, np.finfo(float).max))
 
 
 def simplex_logits(y: Array, classes: int, lam: float) -> Array:
@@ -67,8 +67,11 @@ def class_dual(P: Array, y: Array, gram: Array, lam: float) -> float:
     P, lam = np.asarray(P, float), float(check_lam(lam))
     if P.ndim != 2 or (P < 0).any() or not np.allclose(P.sum(1), 1):
         raise ValueError("P must hold probabilities, (n, K), whose rows add up to 1")
-    pulls = _one_hot(y, P.shape[1]) - P
-    return float(entr(P).sum() - (pulls * (np.asarray(gram, float) @ pulls)).sum() / (2 * lam))
+    target = _one_hot(y, P.shape[1])
+    if len(P) != len(target):
+        raise ValueError(f"P must have a row for each of {len(target)} labels, got {P.shape}")
+    pulls = target - P
+    return float(entr(P).sum() - (pulls * (_gram(gram, target) @ pulls)).sum() / (2 * lam))
 
 
 def class_optimum(gram: Array, y: Array, classes: int, lam: float) -> Array:
@@ -88,23 +91,23 @@ def class_optimum(gram: Array, y: Array, classes: int, lam: float) -> Array:
         RuntimeError: Newton's method did not converge.
     """
     lam, target = float(check_lam(lam)), _one_hot(y, classes)
-    root = np.linalg.cholesky(np.asarray(gram, float))  # f = root b, and |b| = |theta|
-    n = len(root)
+    factor = np.linalg.cholesky(_gram(gram, target))  # f = factor b, and |b| = |theta|
+    n = len(factor)
 
     def value(b: Array) -> float:
-        f = root @ b
+        f = factor @ b
         top = f.max(1, keepdims=True)
         loss = top[:, 0] + np.log(np.exp(f - top).sum(1)) - (f * target).sum(1)
         return float(loss.sum() + lam / 2 * (b**2).sum())
 
     b = np.zeros((n, classes))
     for _ in range(MAX_STEPS):
-        P = softmax(root @ b, 1)
-        gradient = root.T @ (P - target) + lam * b
+        P = softmax(factor @ b, 1)
+        gradient = factor.T @ (P - target) + lam * b
         if np.abs(gradient).max() <= 1e-13 * (1 + lam * np.abs(b).max()):
-            return root @ b
+            return factor @ b
         inner = P[:, :, None] * np.eye(classes) - P[:, :, None] * P[:, None]
-        hessian = np.einsum("ia,ikl,ib->akbl", root, inner, root).reshape(n * classes, -1)
+        hessian = np.einsum("ia,ikl,ib->akbl", factor, inner, factor).reshape(n * classes, -1)
         step = np.linalg.solve(hessian + lam * np.eye(n * classes), gradient.ravel())
         step, length, start = step.reshape(b.shape), 1.0, value(b)
         decrease = (gradient * step).sum()
@@ -114,13 +117,20 @@ def class_optimum(gram: Array, y: Array, classes: int, lam: float) -> Array:
         b = b - length * step
     if np.abs(gradient).max() > 1e-9:
         raise RuntimeError(f"the gradient is still {np.abs(gradient).max():.1e}; raise lam")
-    return root @ b
+    return factor @ b
 
 
 def _check_classes(classes: int) -> int:
     if isinstance(classes, bool) or int(classes) != classes or classes < 2:
         raise ValueError(f"classes must be an integer >= 2, got {classes!r}")
     return int(classes)
+
+
+def _gram(gram: Array, target: Array) -> Array:
+    gram, n = np.asarray(gram, float), len(target)
+    if gram.shape != (n, n):
+        raise ValueError(f"gram must be (n, n) for {n} labels, one per example, got {gram.shape}")
+    return gram
 
 
 def _one_hot(y: Array, classes: int) -> Array:

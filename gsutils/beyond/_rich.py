@@ -10,8 +10,8 @@ linear theory, a small one learns features one after the other.
 """
 
 import numpy as np
-from scipy.optimize import brentq
 
+from gsutils.beyond._root import root
 from gsutils.dual.problem import check_lam, check_s2
 
 Array = np.ndarray
@@ -52,8 +52,7 @@ def shared_margin(s: Array, eps: float, u: float) -> Array:
         return float(s @ grown(s * T, 1.0) - scaled)
 
     top = np.arcsinh(scaled / (2 * s.max())) / (4 * s.max())  # the strongest feature alone
-    T = brentq(excess, 0, top, xtol=1e-300, rtol=4 * np.finfo(float).eps)
-    return s * grown(s * T, eps)
+    return s * grown(s * root(excess, 0, top), eps)
 
 
 def sparse_optimum(s: Array, n: int, lam: float) -> Array:

@@ -16,7 +16,7 @@ from gsutils.dual.problem import Array
 
 RTOL, ATOL = 1e-6, 1e-8  # local error of x, of the embedded method of order 3
 ATOL_MARGIN = 1e-8  # local error of alpha that is let pass, times the largest K_ii + 1
-MAX_STEPS = 20_000
+MAX_STEPS = 20_000  # beside the one that each of the times asks for
 
 _GAMMA = 0.25
 _STAGES = (
@@ -63,7 +63,7 @@ def integrate(x: Array, K: Array, t: Array, taylor: bool) -> Array:
                 x, now, before = new, until if last else now + length, (length, error)
             adapted = length * min(5.0, max(0.2, factor))
             h = max(h, adapted) if last and error <= 1 else adapted
-            if steps > MAX_STEPS or h < 4 * np.spacing(now):
+            if steps > MAX_STEPS + place or h < 4 * np.spacing(now):
                 raise NotConverged(
                     f"the flow was followed to t = {now:.3g} of {t[-1]:.3g} only, in {steps} "
                     "steps; look for its end with fixed_point, or ask for earlier times"

@@ -15,15 +15,13 @@ each spread over two rows of opposite sign; strengths and responses are both sma
 ((6, 6), 4)
 """
 
-import copy
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, vmap
 
 from gsutils.ntk.decomposition import Features, decomposed
-from gsutils.ntk.jacobian import CHUNK_ENTRIES, MAX_BYTES, Array, check_memory
+from gsutils.ntk.jacobian import MAX_BYTES, Array, check_memory, chunk_length, copied
 
 
 class Logit(nn.Module):
@@ -77,15 +75,12 @@ def class_jacobian(
         max_bytes: refuse a result that is larger.
 
     Raises:
-        ValueError: another output, no example, or a result of more than ``max_bytes``.
+        ValueError: another output, no example or one that is not finite, ``chunk_size`` < 1, or a
+            result of more than ``max_bytes``.
     """
-    network = copy.deepcopy(model).double().eval()
+    network, inputs = copied(model, X)
     parameters: dict[str, Tensor] = dict(network.named_parameters())
     size = sum(p.numel() for p in parameters.values())
-    device = next(iter(parameters.values())).device
-    inputs = torch.as_tensor(X).to(device, torch.float64)
-    if inputs.ndim < 2 or not len(inputs):
-        raise ValueError(f"X must be (n, ...) with n >= 1, got {tuple(inputs.shape)}")
     with torch.no_grad():
         shape = tuple(network(inputs[:1]).shape)
     if len(shape) < 2 or shape[-1] < 2 or set(shape[:-1]) != {1}:
@@ -94,6 +89,7 @@ def class_jacobian(
             "logit take ntk.ntrf"
         )
     classes = shape[-1]
+    chunk = chunk_length(chunk_size, size * classes)
     check_memory(len(inputs) * classes, size, max_bytes)
 
     def logits(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -101,7 +97,6 @@ def class_jacobian(
         return found
 
     jacobians = vmap(jacrev(logits), in_dims=(None, 0))
-    chunk = chunk_size or max(1, CHUNK_ENTRIES // (size * classes))
     J = np.empty((len(inputs), classes, size))
     for start in range(0, len(inputs), chunk):
         rows = jacobians(parameters, inputs[start : start + chunk])

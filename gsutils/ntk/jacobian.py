@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
+from gsutils import guards
 from gsutils.nets import MLP
 
 CHUNK_ENTRIES = 2**24  # of the Jacobian at a time, 128 MiB
@@ -50,9 +51,7 @@ def ntrf(
     network, X = prepared(model, X)
     parameters: dict[str, Tensor] = dict(network.named_parameters())
     size = sum(p.numel() for p in parameters.values())
-    chunk = max(1, CHUNK_ENTRIES // size) if chunk_size is None else chunk_size
-    if chunk < 1:
-        raise ValueError(f"chunk_size must be >= 1, got {chunk_size}")
+    chunk = chunk_length(chunk_size, size)
     check_memory(len(X), size, max_bytes)
 
     def logit(parameters: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -116,6 +115,13 @@ def gram(model: MLP, X: Array, X2: Array | None = None) -> np.ndarray:
     return K.cpu().numpy()
 
 
+def chunk_length(chunk_size: int | None, entries: int) -> int:
+    """Return how many examples to take at a time, each with so many entries of the Jacobian."""
+    if chunk_size is None:
+        return max(1, CHUNK_ENTRIES // entries)
+    return guards.count("chunk_size", chunk_size)
+
+
 def check_memory(rows: int, columns: int, max_bytes: int) -> None:
     """Raise a ValueError if a float64 matrix of that shape takes more than ``max_bytes``."""
     needed = 8 * rows * columns
@@ -127,7 +133,7 @@ def check_memory(rows: int, columns: int, max_bytes: int) -> None:
         )
 
 
-def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
+def copied(model: Network, X: Array) -> tuple[Network, Tensor]:
     """Return a float64 copy of the model in evaluation mode, and its inputs beside it."""
     network = copy.deepcopy(model).double().eval()
     inputs = torch.as_tensor(X).to(next(network.parameters()).device, torch.float64)
@@ -135,6 +141,12 @@ def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
         raise ValueError(f"X must be (n, ...) with n >= 1, got {tuple(inputs.shape)}")
     if not bool(inputs.isfinite().all()):
         raise ValueError("X must be finite, it holds nan or inf")
+    return network, inputs
+
+
+def prepared(model: Network, X: Array) -> tuple[Network, Tensor]:
+    """Return what :func:`copied` does of a model that gives one logit per example."""
+    network, inputs = copied(model, X)
     with torch.no_grad():
         shape = tuple(network(inputs[:1]).shape)
     if shape not in ((1,), (1, 1)):
