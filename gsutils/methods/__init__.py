@@ -171,6 +171,8 @@ class Squared(ERM):
 class _Annealed(ERM):
     """A penalty of weight 1 that grows at a step; the objective is divided by it from then on.
 
+    Environments are those of which the batch has examples.
+
     Attributes:
         weight: of the penalty from ``switch`` on.
         switch: the first step with that weight.
@@ -191,10 +193,7 @@ class _Annealed(ERM):
 
 @dataclass(frozen=True)
 class IRM(_Annealed):
-    """IRMv1: the mean of the environments' losses and of their squared slopes in a scale.
-
-    Environments are those of which the batch has examples.
-    """
+    """IRMv1: the mean of the environments' losses and of their squared slopes in a scale."""
 
     title: ClassVar[str] = "IRM"
 
@@ -211,10 +210,7 @@ class IRM(_Annealed):
 
 @dataclass(frozen=True)
 class VREx(_Annealed):
-    """V-REx: the sum of the environments' losses and their squared differences.
-
-    Environments are those of which the batch has examples.
-    """
+    """V-REx: the sum of the environments' losses and their squared differences."""
 
     title: ClassVar[str] = "V-REx"
 
@@ -279,17 +275,9 @@ class LfF(ERM):
         return {"y": y.clone(), "smoothed": y.new_full((2, *y.shape), torch.nan)}
 
     def loss(self, logits: Tensor, batch: Batch, step: int, state: State) -> Tensor:
-        """Return the biased network's GCE plus the other's weighted loss.
-
-        Raises:
-            ValueError: logits of other than two networks.
-        """
-        expected = state["smoothed"].shape[:-1]
-        if logits.shape[:-1] != expected:
-            raise ValueError(
-                f"logits must be those of two networks, {(*expected, logits.shape[-1])}, got "
-                f"{tuple(logits.shape)}; see gsutils.nets.Pair"
-            )
+        """Return the biased network's GCE plus the other's weighted loss."""
+        if logits.shape[:-1] != state["smoothed"].shape[:-1]:
+            raise ValueError(f"logits must be those of two networks, got {tuple(logits.shape)}")
         each = losses.example_losses(logits, batch.y.expand_as(logits), check=False)
         weight = self.weights(each.detach(), batch, state)
         biased = losses.generalised_cross_entropy(logits[0], batch.y, self.q, check=False)
@@ -322,8 +310,6 @@ METHODS: dict[str, type[ERM]] = {
     "group_dro": GroupDRO,
     "lff": LfF,
 }
-
-
 WEIGHTED = (ERM, SD)  # for which examples may have weights, see Batch
 
 
